@@ -1,0 +1,361 @@
+//! The typed client: what the console, the command line and the tests speak to the daemon with.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, StatusCode, header};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Problem, Secret,
+    auth::{Login, Register, Registered, SignedIn, User},
+    ids::JobId,
+    jobs::{Delay, Execute, Executed, Job, JobDetail, JobPage, JobQuery, JobStats, NewJob, PauseTypes},
+    logs::{Histogram, HistogramQuery, LogEntry, LogPage, LogQuery, LogStreamQuery, NewLog, OneOrMany},
+    notifications::{NewNotification, NewPreview, NotificationQueued, NotificationTypes, Preview},
+    schedules::{EditSchedule, Schedule, ScheduleRun, ScheduleRuns, Schedules},
+    sse::{self, EventStream},
+    status::{Health, Status},
+};
+
+/// Why a call gave no answer of its type.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No connection, or it broke: the daemon may be down. Safe to try again for reads.
+    #[error("the daemon cannot be reached: {0}")]
+    Unreachable(String),
+    /// The daemon refused, and says why.
+    #[error(transparent)]
+    Refused(Box<Problem>),
+    /// An answer that is not of the contract: another program, or another version.
+    #[error("unexpected answer: {0}")]
+    Unexpected(String),
+}
+
+impl ClientError {
+    /// The problem, when the daemon refused.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused(problem) => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+/// How long a call may take from the request to the end of its answer. Streams and `execute` have their own.
+const CALL: Duration = Duration::from_secs(20);
+
+/// The HTTP client that [`Client::new`] wants: 5 s to connect, no proxy, no redirects (we speak to one daemon).
+///
+/// # Errors
+/// [`ClientError::Unexpected`] when TLS cannot be set up: the process must install a crypto provider first.
+pub fn http_client() -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|error| ClientError::Unexpected(error.to_string()))
+}
+
+/// A connection to one daemon. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+    token: Option<Secret>,
+}
+
+/// The answer to POST /jobs/{id}/execute: did the job end within the wait?
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExecuteAnswer {
+    /// 200: it ended.
+    Ended(Executed),
+    /// 202: it is still running.
+    Running(Executed),
+}
+
+type Answer<T> = Result<T, ClientError>;
+
+impl Client {
+    /// A client of the daemon at `base` (`http://127.0.0.1:7700`) over `http`, signed in by nobody.
+    #[must_use]
+    pub fn new(base: &str, http: reqwest::Client) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), http, token: None }
+    }
+
+    /// The same client on behalf of the owner of `token`.
+    #[must_use]
+    pub fn with_token(&self, token: Secret) -> Self {
+        Self { token: Some(token), ..self.clone() }
+    }
+
+    /// The address it was made for.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+
+    /// A POST without a body.
+    async fn act<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
+        Self::read(Self::send(self.request(Method::POST, path).timeout(CALL)).await?).await
+    }
+
+    async fn send(request: RequestBuilder) -> Answer<reqwest::Response> {
+        let response = request.send().await.map_err(|error| unreachable_because(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let text = response.text().await.map_err(|error| unreachable_because(&error))?;
+        Err(match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => ClientError::Refused(Box::new(problem)),
+            Err(_) => {
+                ClientError::Unexpected(format!("{status}: {}", text.chars().take(200).collect::<String>()))
+            }
+        })
+    }
+
+    async fn read<T: DeserializeOwned>(response: reqwest::Response) -> Answer<T> {
+        let bytes = response.bytes().await.map_err(|error| unreachable_because(&error))?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Unexpected(error.to_string()))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &(impl Serialize + Sync)) -> Answer<T> {
+        Self::read(Self::send(self.request(Method::GET, path).timeout(CALL).query(query)).await?).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Answer<T> {
+        Self::read(Self::send(self.request(method, path).timeout(CALL).json(body)).await?).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Answer<T> {
+        self.call(Method::POST, path, body).await
+    }
+
+    async fn stream<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        query: &(impl Serialize + Sync),
+    ) -> Answer<EventStream<T>> {
+        let request =
+            self.request(Method::GET, path).query(query).header(header::ACCEPT, "text/event-stream");
+        Ok(sse::read(Self::send(request).await?))
+    }
+
+    /// POST /auth/register.
+    pub async fn register(&self, body: &Register) -> Answer<Registered> {
+        self.post("/auth/register", body).await
+    }
+
+    /// POST /auth/login.
+    pub async fn login(&self, body: &Login) -> Answer<SignedIn> {
+        self.post("/auth/login", body).await
+    }
+
+    /// GET /auth/me.
+    pub async fn me(&self) -> Answer<User> {
+        self.get("/auth/me", &()).await
+    }
+
+    /// POST /auth/logout.
+    pub async fn logout(&self) -> Answer<()> {
+        Self::send(self.request(Method::POST, "/auth/logout").timeout(CALL)).await.map(drop)
+    }
+
+    /// POST /logs with one entry.
+    pub async fn write_log(&self, entry: &NewLog) -> Answer<LogEntry> {
+        self.post("/logs", entry).await
+    }
+
+    /// POST /logs with several entries, at most 1,000.
+    pub async fn write_logs(&self, entries: &[NewLog]) -> Answer<Vec<LogEntry>> {
+        match self.post("/logs", &entries).await? {
+            OneOrMany::Many(entries) => Ok(entries),
+            OneOrMany::One(entry) => Ok(vec![entry]),
+        }
+    }
+
+    /// GET /logs.
+    pub async fn logs(&self, query: &LogQuery) -> Answer<LogPage> {
+        self.get("/logs", query).await
+    }
+
+    /// GET /logs/stream.
+    pub async fn log_stream(&self, query: &LogStreamQuery) -> Answer<EventStream<LogEntry>> {
+        self.stream("/logs/stream", query).await
+    }
+
+    /// GET /logs/histogram.
+    pub async fn histogram(&self, query: &HistogramQuery) -> Answer<Histogram> {
+        self.get("/logs/histogram", query).await
+    }
+
+    /// POST /jobs.
+    pub async fn create_job(&self, body: &NewJob) -> Answer<Job> {
+        self.post("/jobs", body).await
+    }
+
+    /// GET /jobs.
+    pub async fn jobs(&self, query: &JobQuery) -> Answer<JobPage> {
+        self.get("/jobs", query).await
+    }
+
+    /// GET /jobs/{id}; `reveal` shows private fields and is audited.
+    pub async fn job(&self, id: JobId, reveal: bool) -> Answer<JobDetail> {
+        let query: &[(&str, &str)] = if reveal { &[("reveal", "true")] } else { &[] };
+        self.get(&format!("/jobs/{id}"), &query).await
+    }
+
+    /// GET /jobs/stats.
+    pub async fn job_stats(&self) -> Answer<JobStats> {
+        self.get("/jobs/stats", &()).await
+    }
+
+    /// GET /jobs/stream: jobs as they change; `after` resumes behind an event's id.
+    pub async fn job_stream(&self, after: Option<&str>) -> Answer<EventStream<Job>> {
+        let query: Vec<(&str, &str)> = after.map(|id| ("after", id)).into_iter().collect();
+        self.stream("/jobs/stream", &query).await
+    }
+
+    /// PUT /jobs/{id}: delay a queued job.
+    pub async fn delay_job(&self, id: JobId, body: &Delay) -> Answer<Job> {
+        self.call(Method::PUT, &format!("/jobs/{id}"), body).await
+    }
+
+    /// PUT /jobs/{id}/execute: run now and wait up to `wait` (the daemon's default is 30 s, most 300 s).
+    pub async fn execute_job(&self, id: JobId, wait: Option<Duration>) -> Answer<ExecuteAnswer> {
+        let wait = wait.unwrap_or(Duration::from_secs(30));
+        let request = self
+            .request(Method::PUT, &format!("/jobs/{id}/execute"))
+            .header("prefer", format!("wait={}", wait.as_secs()))
+            .timeout(wait + Duration::from_secs(15))
+            .json(&Execute { job_id: Some(id) });
+        let response = Self::send(request).await?;
+        let ended = response.status() == StatusCode::OK;
+        let executed = Self::read(response).await?;
+        Ok(if ended { ExecuteAnswer::Ended(executed) } else { ExecuteAnswer::Running(executed) })
+    }
+
+    /// POST /jobs/{id}/retry.
+    pub async fn retry_job(&self, id: JobId) -> Answer<Job> {
+        self.act(&format!("/jobs/{id}/retry")).await
+    }
+
+    /// POST /jobs/{id}/cancel.
+    pub async fn cancel_job(&self, id: JobId) -> Answer<Job> {
+        self.act(&format!("/jobs/{id}/cancel")).await
+    }
+
+    /// DELETE /jobs/{id}: only ended jobs.
+    pub async fn delete_job(&self, id: JobId) -> Answer<()> {
+        Self::send(self.request(Method::DELETE, &format!("/jobs/{id}"))).await.map(drop)
+    }
+
+    /// POST /jobs/pause.
+    pub async fn pause_jobs(&self, body: &PauseTypes) -> Answer<JobStats> {
+        self.post("/jobs/pause", body).await
+    }
+
+    /// POST /jobs/resume.
+    pub async fn resume_jobs(&self, body: &PauseTypes) -> Answer<JobStats> {
+        self.post("/jobs/resume", body).await
+    }
+
+    /// POST /notifications.
+    pub async fn notify(&self, body: &NewNotification) -> Answer<NotificationQueued> {
+        self.post("/notifications", body).await
+    }
+
+    /// GET /notifications/types.
+    pub async fn notification_types(&self) -> Answer<NotificationTypes> {
+        self.get("/notifications/types", &()).await
+    }
+
+    /// POST /notifications/preview.
+    pub async fn preview(&self, body: &NewPreview) -> Answer<Preview> {
+        self.post("/notifications/preview", body).await
+    }
+
+    /// GET /schedules.
+    pub async fn schedules(&self) -> Answer<Schedules> {
+        self.get("/schedules", &()).await
+    }
+
+    /// GET /schedules/{name}.
+    pub async fn schedule(&self, name: &str) -> Answer<Schedule> {
+        self.get(&format!("/schedules/{}", segment(name)), &()).await
+    }
+
+    /// GET /schedules/{name}/runs, the latest `page_size`.
+    pub async fn schedule_runs(&self, name: &str, page_size: u32) -> Answer<ScheduleRuns> {
+        self.get(&format!("/schedules/{}/runs", segment(name)), &[("pageSize", page_size)]).await
+    }
+
+    /// PUT /schedules/{name}.
+    pub async fn edit_schedule(&self, name: &str, body: &EditSchedule) -> Answer<Schedule> {
+        self.call(Method::PUT, &format!("/schedules/{}", segment(name)), body).await
+    }
+
+    /// POST /schedules/{name}/trigger.
+    pub async fn trigger_schedule(&self, name: &str) -> Answer<ScheduleRun> {
+        self.act(&format!("/schedules/{}/trigger", segment(name))).await
+    }
+
+    /// POST /schedules/{name}/pause.
+    pub async fn pause_schedule(&self, name: &str) -> Answer<Schedule> {
+        self.act(&format!("/schedules/{}/pause", segment(name))).await
+    }
+
+    /// POST /schedules/{name}/resume.
+    pub async fn resume_schedule(&self, name: &str) -> Answer<Schedule> {
+        self.act(&format!("/schedules/{}/resume", segment(name))).await
+    }
+
+    /// GET /status.
+    pub async fn status(&self) -> Answer<Status> {
+        self.get("/status", &()).await
+    }
+
+    /// GET /health/ready; a daemon that is not ready is an error that says why.
+    pub async fn ready(&self) -> Answer<Health> {
+        self.get("/health/ready", &()).await
+    }
+}
+
+/// `name` as one path segment: everything but letters, digits, `-`, `_` and `.` is percent-encoded.
+fn segment(name: &str) -> String {
+    name.bytes().fold(String::new(), |path, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            path + char::from(byte).encode_utf8(&mut [0; 4])
+        }
+        _ => path + &format!("%{byte:02X}"),
+    })
+}
+
+/// The innermost cause is what helps ("Connection refused"); the address is said by the caller.
+fn unreachable_because(error: &reqwest::Error) -> ClientError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    ClientError::Unreachable(if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        cause.to_string()
+    })
+}
