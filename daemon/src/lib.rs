@@ -1,3 +1,4 @@
 //! The astrops daemon: durable jobs, schedules, mail, logs and the HTTP API.
 
 pub mod config;
+pub mod notify;
