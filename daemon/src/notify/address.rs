@@ -8,6 +8,9 @@ pub const MAX_ADDRESS: usize = 254;
 /// Most characters of a subject.
 pub const MAX_LINE: usize = 200;
 
+/// Most characters that are kept of what a server says.
+const MAX_REPLY: usize = 500;
+
 /// Whether `text` is one bare address such as `ada@example.org`. The error says what is wrong without repeating
 /// the address, which may be private.
 pub fn check_address(text: &str) -> Result<(), String> {
@@ -38,6 +41,16 @@ pub fn check_line(text: &str) -> Result<(), String> {
         count if count > MAX_LINE => Err(format!("has {count} characters; at most {MAX_LINE} are allowed")),
         _ => Ok(()),
     }
+}
+
+/// What a server said, fit for a log, a database and a terminal: no control characters, at most 500 characters.
+pub(super) fn tame(text: &str) -> String {
+    let text = text.replace(is_hostile, " ");
+    let mut tame = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if tame.chars().count() > MAX_REPLY {
+        tame = tame.chars().take(MAX_REPLY - 1).chain(['…']).collect();
+    }
+    tame
 }
 
 /// Control characters, line separators, and those that reorder or hide what follows them.
@@ -94,5 +107,14 @@ mod tests {
         for bad in ["", "  ", "a\rb", "a\nb", "a\0b", "a\u{7f}b", &"x".repeat(201)] {
             assert!(check_line(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_hostile_reply_is_tamed() {
+        assert_eq!(
+            tame("550 \u{1b}[2J\u{1b}]0;owned\u{7}no\r\n such\tuser"),
+            "550 [2J ]0;owned no such user"
+        );
+        assert_eq!(tame(&"x".repeat(9_000)).chars().count(), 500);
     }
 }
