@@ -101,7 +101,8 @@ impl Look {
             dim,
             title: bold,
             key: bold,
-            cursor: reversed,
+            // One colour over the whole row: reversed cells of many colours cannot be read.
+            cursor: reversed.fg(Color::Reset).bg(Color::Reset),
             marked: bold,
             border: dim,
             focus: bold,

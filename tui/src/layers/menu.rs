@@ -131,19 +131,18 @@ impl Menu {
         let found = self.found();
         scroll.settle(found.len(), usize::from(rows.height));
         let lines =
-            found.iter().enumerate().skip(scroll.offset).map(|(place, item)| {
-                self.line(item, place == scroll.cursor, usize::from(rows.width), context)
-            });
-        panel::paint(buffer, rows, lines.collect::<Vec<_>>());
+            found.iter().skip(scroll.offset).map(|item| self.line(item, usize::from(rows.width), context));
+        let cursor = (!found.is_empty()).then(|| scroll.row());
+        panel::paint_rows(buffer, rows, look, lines.collect::<Vec<_>>(), cursor);
         if found.is_empty() {
             buffer.set_stringn(rows.x, rows.y, "nothing has these words", usize::from(rows.width), look.dim);
         }
         self.scroll = scroll;
     }
 
-    fn line(&self, (row, off): &Item, under: bool, width: usize, context: &Context<'_>) -> Line<'static> {
+    fn line(&self, (row, off): &Item, width: usize, context: &Context<'_>) -> Line<'static> {
         let look = context.look;
-        let keys = format!("{}{:<15}", if under { ">" } else { " " }, text::fit(&row.keys_text(), 14));
+        let keys = format!("{:<15}", text::fit(&row.keys_text(), 14));
         let name = format!("{:<22} ", text::fit(row.name, 22));
         let room = width.saturating_sub(39);
         let rest = match (off, self.kind) {
@@ -151,14 +150,13 @@ impl Menu {
             (None, Kind::Help) => row.help.to_owned(),
             (None, _) => row.twin.unwrap_or(row.help).to_owned(),
         };
-        let dim = off.is_some();
-        let plain = if dim { look.dim } else { Style::new() };
-        let line = Line::from(vec![
-            Span::styled(keys, if dim { look.dim } else { look.key }),
-            Span::styled(name, plain),
+        let (keys_style, name_style) =
+            if off.is_some() { (look.dim, look.dim) } else { (look.key, Style::new()) };
+        Line::from(vec![
+            Span::styled(keys, keys_style),
+            Span::styled(name, name_style),
             Span::styled(text::fit(&rest, room).into_owned(), look.dim),
-        ]);
-        if under { line.style(look.cursor) } else { line }
+        ])
     }
 }
 

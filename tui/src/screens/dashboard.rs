@@ -166,32 +166,38 @@ impl Dashboard {
         let look = context.look;
         let focused = self.focus == Focus::Queue;
         let inner = panel::panel(buffer, area, look, "Queue", focused);
+        // Where there is no room for every column, the slowness of attempts is what can wait.
+        let wide = inner.width >= 47;
+        let p95 = |shown: &str| if wide { format!(" {shown:>7}") } else { String::new() };
         let head = format!(
-            " {:<14} {:>6} {:>4} {:>6} {:>5} {:>7}",
-            "TYPE", "queued", "run", "failed", "/min", "p95"
+            " {:<14} {:>6} {:>4} {:>6} {:>5}{}",
+            "TYPE",
+            "queued",
+            "run",
+            "failed",
+            "/min",
+            p95("p95")
         );
         panel::paint(buffer, inner, [Line::styled(head, look.title)]);
         let rows = Rect { y: inner.y + 1.min(inner.height), height: inner.height.saturating_sub(1), ..inner };
-        let mut scroll = self.queue_scroll;
-        scroll.settle(self.types().len(), usize::from(rows.height));
-        let lines = self.types().iter().enumerate().skip(scroll.offset).map(|(place, row)| {
-            let under = focused && place == scroll.cursor;
-            let p95 = row.p95_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
+        let len = self.types().len();
+        self.queue_scroll.settle(len, usize::from(rows.height));
+        let lines = self.types().iter().skip(self.queue_scroll.offset).map(|row| {
+            let slow = row.p95_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
             let failed = if row.failed > 0 { look.bad } else { Style::new() };
-            let line = Line::from(vec![
-                Span::raw(format!("{}{:<14} ", if under { ">" } else { " " }, row.kind)),
+            Line::from(vec![
+                Span::raw(format!("{:<14} ", row.kind)),
                 Span::raw(format!("{:>6} {:>4} ", format::count(row.queued), row.processing)),
                 Span::styled(format!("{:>6}", format::count(row.failed)), failed),
                 if row.paused {
                     Span::styled(" PAUSED", look.warning)
                 } else {
-                    Span::raw(format!(" {:>5} {p95:>7}", row.per_minute))
+                    Span::raw(format!(" {:>5}{}", row.per_minute, p95(&slow)))
                 },
-            ]);
-            if under { line.style(look.cursor) } else { line }
+            ])
         });
-        panel::paint(buffer, rows, lines.collect::<Vec<_>>());
-        self.queue_scroll = scroll;
+        let cursor = (focused && len > 0).then(|| self.queue_scroll.row());
+        panel::paint_rows(buffer, rows, look, lines, cursor);
     }
 
     fn draw_needs(&mut self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
@@ -205,18 +211,16 @@ impl Dashboard {
             panel::paint(buffer, inner, [Line::styled(words, if known { look.good } else { look.dim })]);
         }
         self.needs_scroll.settle(self.needs.len(), usize::from(inner.height));
-        let lines = self.needs.iter().enumerate().skip(self.needs_scroll.offset).map(|(place, need)| {
-            let under = focused && place == self.needs_scroll.cursor;
-            let room = usize::from(inner.width).saturating_sub(7);
+        let room = usize::from(inner.width).saturating_sub(6);
+        let lines = self.needs.iter().skip(self.needs_scroll.offset).map(|need| {
             let words = text::neutral(&need.words);
-            let line = Line::from(vec![
-                Span::raw(if under { ">" } else { " " }),
+            Line::from(vec![
                 Span::styled(crate::theme::severity_word(need.severity), look.severity(need.severity)),
                 Span::raw(format!(" {}", text::fit(&words, room))),
-            ]);
-            if under { line.style(look.cursor) } else { line }
+            ])
         });
-        panel::paint(buffer, inner, lines.collect::<Vec<_>>());
+        let cursor = (focused && !self.needs.is_empty()).then(|| self.needs_scroll.row());
+        panel::paint_rows(buffer, inner, look, lines, cursor);
     }
 
     fn draw_next(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
@@ -259,13 +263,10 @@ impl Dashboard {
         }
         self.errors_scroll.settle(self.errors.len(), usize::from(inner.height));
         let width = usize::from(inner.width.saturating_sub(1));
-        let lines = self.errors.iter().enumerate().skip(self.errors_scroll.offset).map(|(place, entry)| {
-            let under = focused && place == self.errors_scroll.cursor;
-            let mut line = LogLine::from(entry).line(width, context, None);
-            line.spans.insert(0, Span::styled(if under { ">" } else { " " }, look.key));
-            if under { line.style(look.cursor) } else { line }
-        });
-        panel::paint(buffer, inner, lines.collect::<Vec<_>>());
+        let lines = self.errors.iter().skip(self.errors_scroll.offset);
+        let lines = lines.map(|entry| LogLine::from(entry).line(width, context, None));
+        let cursor = (focused && !self.errors.is_empty()).then(|| self.errors_scroll.row());
+        panel::paint_rows(buffer, inner, look, lines, cursor);
     }
 }
 
@@ -392,7 +393,7 @@ impl Screen for Dashboard {
         let columns = if area.width >= 116 {
             vec![Constraint::Fill(1), Constraint::Length(50), Constraint::Length(34)]
         } else {
-            vec![Constraint::Fill(1), Constraint::Length(50.min(area.width * 2 / 3))]
+            vec![Constraint::Fill(1), Constraint::Length(42.min(area.width * 2 / 3))]
         };
         let columns = Layout::horizontal(columns).split(top);
         self.draw_health(buffer, columns[0], context);

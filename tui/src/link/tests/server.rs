@@ -39,11 +39,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let script = Arc::new(Mutex::new(Script::default()));
-        let (changed, changes) = watch::channel(0);
+        let (changed, looks) = watch::channel(0);
         let serving = Arc::clone(&script);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, Arc::clone(&serving), changes.clone()));
+                tokio::spawn(serve(socket, Arc::clone(&serving), looks.clone()));
             }
         });
         Self { address, script, changed }
