@@ -27,11 +27,11 @@ use streams::{News, Streams};
 /// How often the daemon is asked whether it is there while nothing else is asked.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How a finished call reaches the loop: what to tell, how long it took, and whether the connection or the
-/// session broke over it.
+/// How a finished call reaches the loop: what to tell, how long it took when that says something about the
+/// connection, and whether the connection or the session broke over it.
 struct Finished {
     updates: Vec<Update>,
-    took: Duration,
+    took: Option<Duration>,
     fault: Option<ClientError>,
 }
 
@@ -235,9 +235,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                 Some(finished) = running.next(), if !running.is_empty() => {
                     heartbeat = Instant::now() + HEARTBEAT;
                     outbox.extend(finished.updates);
-                    if finished.fault.is_none() {
-                        outbox.push_back(Update::Link(LinkState::Live(finished.took)));
-                    }
+                    outbox.extend(finished.took.map(|took| Update::Link(LinkState::Live(took))));
                     fault = finished.fault;
                 }
                 news = streams.next(client, &mut self.cursor) => match news {

@@ -103,7 +103,7 @@ impl Look {
             key: bold,
             // One colour over the whole row: reversed cells of many colours cannot be read.
             cursor: reversed.fg(Color::Reset).bg(Color::Reset),
-            marked: bold,
+            marked: bold.remove_modifier(Modifier::DIM),
             border: dim,
             focus: bold,
             good: plain,
@@ -128,7 +128,7 @@ impl Look {
             dim: grey,
             title: bold,
             key: bold.fg(accent),
-            marked: bold.fg(accent),
+            marked: bold.fg(accent).remove_modifier(Modifier::DIM),
             border: grey,
             focus: plain.fg(accent),
             good: plain.fg(Color::Green),

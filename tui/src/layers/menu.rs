@@ -142,9 +142,11 @@ impl Menu {
 
     fn line(&self, (row, off): &Item, width: usize, context: &Context<'_>) -> Line<'static> {
         let look = context.look;
-        let keys = format!("{:<15}", text::fit(&row.keys_text(), 14));
-        let name = format!("{:<22} ", text::fit(row.name, 22));
-        let room = width.saturating_sub(39);
+        // What acts on a thing has one key; what moves about has several.
+        let keys_wide = if self.kind == Kind::Actions { 3 } else { 14 };
+        let keys = format!("{:<keys_wide$} ", text::fit(&row.keys_text(), keys_wide));
+        let name = format!("{:<21} ", text::fit(row.name, 21));
+        let room = width.saturating_sub(keys_wide + 24);
         let rest = match (off, self.kind) {
             (Some(reason), _) => format!("off: {reason}"),
             (None, Kind::Help) => row.help.to_owned(),

@@ -22,7 +22,7 @@ use ratatui::{
 use crate::{
     format,
     keys::{Action, Scope},
-    layers::{Confirm, Layer},
+    layers::{Confirm, Layer, Page},
     message::{Change, LogItem, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
@@ -88,6 +88,12 @@ impl Dashboard {
                 Some(Place::LogAt(entry.id, entry.timestamp))
             }
         }
+    }
+
+    /// What leads nowhere in the console is at least shown in full.
+    fn explain(&self) -> Option<Effect> {
+        let need = self.needs.get(self.needs_scroll.cursor).filter(|_| self.focus == Focus::Needs)?;
+        Some(Effect::Open(Layer::Page(Page::plain("Needs attention", &need.words))))
     }
 
     fn lines(&self) -> Vec<String> {
@@ -279,7 +285,7 @@ impl Screen for Dashboard {
         match action {
             Action::PauseType if self.focus != Focus::Queue => Err("go to the queue first: Tab".into()),
             Action::PauseType if self.types().is_empty() => Err("no type has jobs yet".into()),
-            Action::Open if self.target().is_none() => Err("this line leads nowhere".into()),
+            Action::Open if self.lines().is_empty() => Err("there is no line".into()),
             _ => Ok(()),
         }
     }
@@ -287,7 +293,10 @@ impl Screen for Dashboard {
     fn act(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
         match action {
             Action::PauseType => return self.pause_type(context),
-            Action::Open => return self.target().map(Effect::Visit).into_iter().collect(),
+            Action::Open => {
+                let leads = self.target().map(Effect::Visit);
+                return leads.or_else(|| self.explain()).into_iter().collect();
+            }
             Action::Focus | Action::FocusBack => {
                 let order = [Focus::Needs, Focus::Queue, Focus::Errors];
                 let place = order.iter().position(|focus| *focus == self.focus).unwrap_or(0);

@@ -74,9 +74,7 @@ fn above_twenty_items_and_in_production_the_number_is_typed() {
 fn a_key_that_is_off_says_why() {
     let mut harness = at_jobs(Settings::default());
     harness.press("j R");
-    assert!(
-        harness.screen(120, 24).contains("retry: the job is queued: only what is failed or cancelled can be")
-    );
+    assert!(harness.screen(120, 24).contains("retry: only failed or cancelled jobs; this one is queued"));
     let mut harness = at_jobs(Settings { read_only: true, ..Settings::default() });
     harness.press("R y x Enter Esc C y N D X E");
     assert!(harness.screen(80, 24).contains("this profile is read-only"));
