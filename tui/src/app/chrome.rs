@@ -74,7 +74,7 @@ impl App {
             right.push(Span::raw("  "));
         }
         right.push(Span::raw(format!("{}Z ", format::clock(now))));
-        let right = Line::from(right);
+        let count = Line::from(right);
         let mut left = vec![Span::styled(" astrops ", look.title)];
         left.push(Span::raw(format!(" {} ", text::neutral(&settings.profile))));
         if settings.production {
@@ -89,12 +89,18 @@ impl App {
             left.push(Span::styled(format!("{} ", text::neutral(address)), look.dim));
         }
         left.push(self.link_span(&context));
-        if let Some(user) = context.user.filter(|_| area.width >= 72) {
+        if let Some(user) = context.user {
             let name =
                 if wide { user.email.as_str() } else { user.email.split('@').next().unwrap_or_default() };
             let right = user.right.map_or("", |right| right.as_str());
-            left.push(Span::raw(format!("  {} ({right})", text::neutral(name))));
+            let user = Span::raw(format!("  {} ({right})", text::neutral(name)));
+            // Half a name helps nobody.
+            let taken: usize = left.iter().map(Span::width).sum();
+            if taken + user.width() + count.width() < usize::from(area.width) {
+                left.push(user);
+            }
         }
+        let right = count;
         let taken = u16::try_from(right.width()).unwrap_or(0).min(area.width);
         buffer.set_line(area.x, area.y, &Line::from(left), area.width.saturating_sub(taken + 1));
         buffer.set_line(area.right() - taken, area.y, &right, taken);

@@ -161,6 +161,7 @@ pub const TABLE: &[Binding] = &[
     row(A::Open, &[Confirm], &["Enter"], "default", "Does nothing either; where a number is asked for, accepts the right one."),
     row(A::Focus, &[Form, Login], &["Tab", "Down"], "next field", "Goes to the next field.").hint("next field"),
     row(A::FocusBack, &[Form, Login], &["BackTab", "Up"], "previous field", "Goes to the previous field."),
+    row(A::Submit, &[Form], &["ctrl-s"], "go on", "Goes on from any field, to the question.").hint("go on"),
     row(A::ChoiceBack, &[Form], &["Left"], "previous choice", "Chooses the previous value of the field."),
     row(A::ChoiceNext, &[Form], &["Right"], "next choice", "Chooses the next value of the field."),
     row(A::Up, &[Prompt], &["Up"], "recall", "Brings back what was typed before."),

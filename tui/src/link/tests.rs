@@ -5,7 +5,7 @@ mod server;
 use std::time::Duration;
 
 use astrops_api::{auth::Login, ids::JobId};
-use server::{Server, problem};
+use server::{HELD, Server, problem};
 use tokio::sync::mpsc;
 
 use super::Link;
@@ -170,6 +170,25 @@ async fn a_change_whose_answer_is_lost_says_that_it_may_have_happened() {
     assert!(refused.contains("it may have happened, look before you repeat it"), "{refused}");
     assert_eq!(server.seen("POST /jobs/").len(), 1, "it is not repeated behind the operator's back");
     console.live().await;
+}
+
+#[tokio::test]
+async fn a_change_under_way_is_answered_although_the_streams_broke_meanwhile() {
+    let server = Server::start().await;
+    server.set(|script| script.answers.push(("POST /schedules/", HELD, problem(409, "already running"))));
+    let mut console = Console::of(&server, Some("t"));
+    console.live().await;
+    console.requests.send(Request::Change(Change::Trigger("nightly".into()))).await.unwrap();
+    let arrived = async {
+        while server.seen("POST /schedules/").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, arrived).await.unwrap();
+    server.set(|script| script.down = true);
+    console.wait(|update| matches!(update, Update::Link(LinkState::Waiting { .. })).then_some(())).await;
+    server.set(|script| script.answers.clear());
+    assert!(console.wait(refusal).await.contains("already running"));
 }
 
 fn refusal(update: &Update) -> Option<String> {

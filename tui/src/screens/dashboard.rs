@@ -12,6 +12,7 @@ use astrops_api::{
     status::Status,
     vocabulary::Severity,
 };
+use chrono::TimeDelta;
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
@@ -50,6 +51,8 @@ pub struct Dashboard {
     schedules: Vec<Schedule>,
     errors: VecDeque<LogEntry>,
     needs: Vec<Need>,
+    /// How far the daemon's clock was from ours when it last told.
+    skew: TimeDelta,
     focus: Focus,
     needs_scroll: Scroll,
     queue_scroll: Scroll,
@@ -72,8 +75,13 @@ impl Dashboard {
     }
 
     fn recount(&mut self, context: &Context<'_>) {
-        self.needs =
-            attention::needs(self.status.as_ref(), self.stats.as_ref(), &self.schedules, context.now);
+        self.needs = attention::needs(
+            self.status.as_ref(),
+            self.stats.as_ref(),
+            &self.schedules,
+            self.skew,
+            context.now,
+        );
     }
 
     fn target(&self) -> Option<Place> {
@@ -337,7 +345,10 @@ impl Screen for Dashboard {
 
     fn update(&mut self, update: &Update, context: &Context<'_>) -> Vec<Effect> {
         match update {
-            Update::Status(status) => self.status = Some((**status).clone()),
+            Update::Status(status) => {
+                self.skew = status.now - context.now;
+                self.status = Some((**status).clone());
+            }
             Update::Stats(stats) => self.stats = Some(stats.clone()),
             Update::Histogram(histogram) => self.histogram = Some(histogram.clone()),
             Update::Schedules(schedules) => self.schedules.clone_from(schedules),

@@ -21,7 +21,7 @@ use crate::{
     format,
     keys::{Action, Scope},
     layers::{Ask, Confirm, FormLayer, Layer, Page, Prompt},
-    message::{Change, Request, Update},
+    message::{Change, LinkState, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
     widgets::{
@@ -356,8 +356,12 @@ impl Screen for Jobs {
             }
             Update::Job(detail) => return self.detail.take(detail),
             Update::JobsChanged(jobs) => self.changed(jobs),
-            Update::JobsMissed => {
+            // Whatever was asked before is not answered any more.
+            Update::Link(LinkState::Connecting) => {
                 self.fetching = Fetching::Nothing;
+                self.detail.forget();
+            }
+            Update::JobsMissed => {
                 self.due.hurry();
                 self.detail_due.hurry();
             }

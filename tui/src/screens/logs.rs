@@ -16,7 +16,7 @@ use crate::{
     format,
     keys::{Action, Scope},
     layers::{Ask, Layer, Page, Prompt},
-    message::{LogItem, Request, Update},
+    message::{LinkState, LogItem, Request, Update},
     screen::{Context, Effect, Place, Screen},
     text,
     widgets::{log_line::LogLine, panel, scroll::Scroll},
@@ -315,6 +315,10 @@ impl Screen for Logs {
                 if let Some((time, pages)) = self.seek {
                     return self.goto_time(time, if pushed == 0 { 0 } else { pages });
                 }
+            }
+            Update::Link(LinkState::Connecting) => {
+                self.fetching = false;
+                self.seek = None;
             }
             Update::Failed(request, _) if matches!(**request, Request::OlderLogs(_)) => {
                 self.fetching = false;

@@ -12,6 +12,9 @@ use tokio::{
     sync::watch,
 };
 
+/// Instead of a status: the answer is a 409 that is held back until the script has no answers any more.
+pub const HELD: u16 = 1;
+
 /// What the daemon does next.
 #[derive(Default)]
 pub struct Script {
@@ -102,6 +105,12 @@ async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, mut changes: w
     if status == 0 {
         return;
     }
+    while status == HELD && !script.lock().unwrap().answers.is_empty() {
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+    let status = if status == HELD { 409 } else { status };
     let kind = if status == 200 { "application/json" } else { "application/problem+json" };
     let head = format!(
         "HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
