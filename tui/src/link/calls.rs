@@ -66,7 +66,7 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
                 LogQuery { min_severity: Some(Severity::Error), page_size: Some(50), ..LogQuery::default() };
             Update::Errors(client.logs(&query).await?.logs)
         }
-        Request::OlderLogs(query) => Update::OlderLogs(client.logs(query).await?),
+        Request::OlderLogs(query) => Update::OlderLogs(query.job_id, client.logs(query).await?),
         Request::Jobs(number, query) => Update::Jobs(*number, client.jobs(query).await?),
         Request::Job(id, reveal) => Update::Job(Arc::new(client.job(*id, *reveal).await?)),
         Request::Schedules => Update::Schedules(client.schedules().await?.schedules),
