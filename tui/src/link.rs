@@ -278,7 +278,11 @@ pub fn refuse(request: Request, reason: &str) -> Update {
 
 /// What `error` ends.
 fn ended(error: &ClientError) -> Ended {
-    session_over(error).map_or_else(|| Ended::Lost(error.to_string()), Ended::SignedOut)
+    let lost = || match error {
+        ClientError::Unreachable(cause) => Ended::Lost(cause.clone()),
+        error => Ended::Lost(error.to_string()),
+    };
+    session_over(error).map_or_else(lost, Ended::SignedOut)
 }
 
 /// Why the session is over, when that is what `error` says.

@@ -273,7 +273,7 @@ impl Screen for Dashboard {
         let columns = if area.width >= 116 {
             vec![Constraint::Fill(1), Constraint::Length(50), Constraint::Length(34)]
         } else {
-            vec![Constraint::Fill(1), Constraint::Length(42.min(area.width * 2 / 3))]
+            vec![Constraint::Fill(1), Constraint::Length(43.min(area.width * 2 / 3))]
         };
         let columns = Layout::horizontal(columns).split(top);
         self.draw_health(buffer, columns[0], context);
