@@ -27,6 +27,9 @@ pub struct Args {
     command: Option<Command>,
     #[command(flatten)]
     send: Option<Send>,
+    // Beside `send` and not in it: clap does not see that an optional group with a group inside was given.
+    #[command(flatten)]
+    data: Data,
 }
 
 #[derive(clap::Subcommand)]
@@ -44,8 +47,6 @@ struct Send {
     kind: NotificationType,
     /// Address of the one recipient
     recipient: String,
-    #[command(flatten)]
-    data: Data,
     /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
     #[arg(long, value_name = "TIME", value_parser = times::future)]
     run_at: Option<DateTime<Utc>>,
@@ -113,19 +114,19 @@ impl Args {
         match (self.command, self.send) {
             (Some(Command::Types), _) => types(context).await,
             (Some(Command::Preview(args)), _) => args.run(context).await,
-            (None, Some(args)) => args.run(context).await,
+            (None, Some(args)) => args.run(self.data, context).await,
             (None, None) => Err(Failure::Usage("say what to send: astrops notify TYPE RECIPIENT".to_owned())),
         }
     }
 }
 
 impl Send {
-    async fn run(self, context: &Context) -> Result<(), Failure> {
+    async fn run(self, data: Data, context: &Context) -> Result<(), Failure> {
         context.change()?;
         let body = NewNotification {
             kind: self.kind,
             recipient: self.recipient,
-            data: self.data.value(),
+            data: data.value(),
             run_at: self.run_at,
         };
         let queued = context.client.notify(&body).await?;

@@ -60,9 +60,10 @@ fn ask_hidden(question: &str) -> Result<String, Failure> {
         ));
     }
     let lost = |error: io::Error| Failure::Usage(format!("cannot ask for the password: {error}"));
+    // Before the question, so that not even a fast answer is shown.
+    let raw = Raw::enter().map_err(lost)?;
     eprint!("{question}");
     io::stderr().flush().map_err(lost)?;
-    let raw = Raw::enter().map_err(lost)?;
     let mut typed = String::new();
     loop {
         let Event::Key(key) = event::read().map_err(lost)? else { continue };
@@ -94,6 +95,8 @@ fn press(key: KeyEvent, typed: &mut String) -> Press {
         KeyCode::Enter => return Press::Done,
         KeyCode::Esc => return Press::Stop,
         KeyCode::Char('c' | 'd') if ctrl => return Press::Stop,
+        // How a terminal in raw mode reads a line feed, as in a password that is pasted with its line end.
+        KeyCode::Char('j') if ctrl => return Press::Done,
         KeyCode::Char('u') if ctrl => typed.clear(),
         KeyCode::Char(c) if !ctrl && typed.len() < LONGEST => typed.push(c),
         KeyCode::Backspace => drop(typed.pop()),

@@ -1,0 +1,8 @@
+//! Stories of the binary `astrops` against a daemon that answers from a script.
+
+mod jobs;
+mod logs;
+mod notify;
+mod session;
+mod support;
+mod usage;
