@@ -1,1 +1,3 @@
-//! x
+//! The astrops daemon: durable jobs, schedules, mail, logs and the HTTP API.
+
+pub mod config;

@@ -1,0 +1,57 @@
+//! Rules that need more than one key, or that protect the operator from a quiet mistake.
+
+use std::net::IpAddr;
+
+use super::{Config, MailTransport, Refusal, SmtpConfig, TlsMode};
+
+/// Everything that is wrong with `config`; `source_of` names where a key's value came from.
+pub(super) fn judge(config: &Config, source_of: impl Fn(&str) -> String) -> Vec<Refusal> {
+    let refuse = |key: &str, wrong: String, allowed: &str| Refusal::new(source_of(key), wrong, allowed);
+    let mut refusals = Vec::new();
+    let bind = config.server.bind;
+    if !bind.ip().to_canonical().is_loopback() && !config.server.behind_proxy {
+        refusals.push(refuse(
+            "server.bind",
+            format!("server.bind is {bind}, which others can reach, and the API speaks no TLS"),
+            "a loopback address, or server.behind_proxy = true when a proxy with TLS stands in front",
+        ));
+    }
+    let smtp = &config.mail.smtp;
+    match &smtp.host {
+        None if config.mail.transport == MailTransport::Smtp => refusals.push(refuse(
+            "mail.transport",
+            "mail.transport is \"smtp\" and mail.smtp.host is missing".to_owned(),
+            "mail.smtp.host = \"smtp.example.org\", or mail.transport = \"file\"",
+        )),
+        Some(host) if smtp.tls == TlsMode::None && !smtp.allow_plain_text && !is_loopback(host) => {
+            refusals.push(refuse(
+                "mail.smtp.tls",
+                format!(
+                    "mail.smtp.tls is \"none\" and mail.smtp.host is {host:?}, which is not this machine"
+                ),
+                "starttls, implicit, or mail.smtp.allow_plain_text = true",
+            ));
+        }
+        _ => {}
+    }
+    refusals.extend(refuse_half_a_sign_in(smtp, refuse));
+    refusals
+}
+
+fn refuse_half_a_sign_in(
+    smtp: &SmtpConfig,
+    refuse: impl Fn(&str, String, &str) -> Refusal,
+) -> Option<Refusal> {
+    let (there, missing) = match (&smtp.username, &smtp.password) {
+        (Some(_), None) => ("mail.smtp.username", "mail.smtp.password"),
+        (None, Some(_)) => ("mail.smtp.password", "mail.smtp.username"),
+        _ => return None,
+    };
+    Some(refuse(there, format!("{there} is there and {missing} is missing"), "both or neither"))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
