@@ -14,7 +14,7 @@ use super::{
     failure::{Failure, code},
     output::Output,
     profiles::{Profile, Profiles, address},
-    prompt,
+    prompt, times,
     tokens::Tokens,
 };
 
@@ -90,7 +90,7 @@ impl Context {
             client = client.with_token(token);
         }
         let out = Output::new(global.json, global.quiet);
-        Ok(Self { client, out, tokens, identity, now: Utc::now(), profile, flags })
+        Ok(Self { client, out, tokens, identity, now: times::now(), profile, flags })
     }
 
     /// Refuses on a read-only profile. Every command that changes something begins with this or [`Self::danger`].

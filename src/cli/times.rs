@@ -2,6 +2,12 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+/// Now; asked once per command, and given on from there.
+#[expect(clippy::disallowed_methods, reason = "the edge: everything inside gets the time as a parameter")]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
 /// `90s`, `30m`, `2h`, `7d`.
 fn span(text: &str) -> Option<TimeDelta> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -22,7 +28,7 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
 
 /// A time in the past for `--from` and `--to`: RFC 3339, a UTC date, or `2h` for two hours ago.
 pub fn past(text: &str) -> Result<DateTime<Utc>, String> {
-    let ago = |text| Utc::now().checked_sub_signed(span(text)?);
+    let ago = |text| now().checked_sub_signed(span(text)?);
     moment(text)
         .or_else(|| ago(text))
         .ok_or_else(|| "say 2026-08-01T10:00:00Z, 2026-08-01, or how long ago: 90s, 30m, 2h, 7d".to_owned())
@@ -30,7 +36,7 @@ pub fn past(text: &str) -> Result<DateTime<Utc>, String> {
 
 /// A time to come for `--run-at`: RFC 3339, a UTC date, or `30m` (or `+30m`) from now.
 pub fn future(text: &str) -> Result<DateTime<Utc>, String> {
-    let ahead = |text: &str| Utc::now().checked_add_signed(span(text.strip_prefix('+').unwrap_or(text))?);
+    let ahead = |text: &str| now().checked_add_signed(span(text.strip_prefix('+').unwrap_or(text))?);
     moment(text)
         .or_else(|| ahead(text))
         .ok_or_else(|| "say 2026-08-01T10:00:00Z, 2026-08-01, or how far ahead: 90s, 30m, 2h, 7d".to_owned())
@@ -81,8 +87,8 @@ mod tests {
     fn times_are_understood_as_operators_say_them() {
         assert_eq!(past("2026-08-01T12:00:00+02:00").unwrap(), at("2026-08-01T10:00:00Z"));
         assert_eq!(future("2026-08-01").unwrap(), at("2026-08-01T00:00:00Z"));
-        assert!(past("2h").unwrap() < Utc::now() - TimeDelta::minutes(119));
-        assert!(future("+30m").unwrap() > Utc::now() + TimeDelta::minutes(29));
+        assert!(past("2h").unwrap() < now() - TimeDelta::minutes(119));
+        assert!(future("+30m").unwrap() > now() + TimeDelta::minutes(29));
         for nonsense in
             ["", "h", "-1h", "2w", "tomorrow", "é", "99999999999999999999d", "9223372036854775807d"]
         {

@@ -73,7 +73,7 @@ pub struct Delay {
     #[command(flatten)]
     ids: Ids,
     /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
-    #[arg(long, value_name = "TIME", value_parser = times::future)]
+    #[arg(long, value_name = "TIME", value_parser = times::future, visible_alias = "until")]
     run_at: DateTime<Utc>,
 }
 
