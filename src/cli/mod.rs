@@ -9,6 +9,7 @@ mod failure;
 mod follow;
 mod jobs;
 mod logs;
+mod machine;
 mod notify;
 mod output;
 mod profiles;
@@ -29,6 +30,7 @@ use clap::{Parser, Subcommand};
 use self::{
     context::{Context, Global},
     failure::Failure,
+    output::Output,
 };
 
 /// Everything that can be said.
@@ -50,6 +52,8 @@ pub struct Cli {
 enum Command {
     #[command(flatten)]
     Remote(Remote),
+    #[command(flatten)]
+    Machine(machine::Command),
     #[command(flatten)]
     Shell(shell::Command),
 }
@@ -80,6 +84,7 @@ enum Remote {
 /// Does what was asked for; whatever goes wrong has been told when this returns.
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
+        Command::Machine(command) => command.run(Output::new(cli.global.json, cli.global.quiet)),
         Command::Shell(command) => command.run(),
         Command::Remote(command) => remote(&cli.global, command).await,
     };

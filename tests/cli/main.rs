@@ -2,6 +2,7 @@
 
 mod jobs;
 mod logs;
+mod machine;
 mod notify;
 mod session;
 mod support;
