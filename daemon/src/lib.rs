@@ -1,3 +1,24 @@
-//! The astrops daemon: durable jobs, schedules, mail, logs and the HTTP API.
+//! The astrops daemon: durable jobs, schedules, mail, system logs and the HTTP API.
+//!
+//! [`Daemon::build`] opens everything and binds the address, [`Daemon::run`] serves until it is told to stop.
+//! Inside: `http`, `jobs` and `schedules` use `notify`, `auth` and `logs`, which use `store`, which uses `db`.
+//! Nothing points upwards.
 
+mod accounts;
+pub mod admin;
+mod auth;
+mod beat;
+pub mod clock;
 pub mod config;
+mod daemon;
+mod db;
+mod http;
+mod jobs;
+mod logs;
+pub mod notify;
+mod queue;
+mod schedules;
+mod store;
+
+pub use clock::Clock;
+pub use daemon::Daemon;

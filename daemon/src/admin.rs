@@ -1,0 +1,86 @@
+//! What an administrator of the machine may do without the API: make the first operator. Opens the database directly,
+//! also while the daemon runs.
+
+use anyhow::{Context as _, bail};
+use astrops_api::{
+    Secret,
+    auth::User,
+    ids::UserId,
+    vocabulary::{EventType, Right, Role, Severity},
+};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::{
+    accounts,
+    auth::password::Passwords,
+    clock::Clock,
+    config::Config,
+    db::Db,
+    logs::Entry,
+    store::{audit, logs, users},
+};
+
+/// A user to be made.
+pub struct NewUser {
+    /// The address.
+    pub email: String,
+    /// The password.
+    pub password: Secret,
+    /// What the user is.
+    pub role: Role,
+    /// Of an employee; operator unless said.
+    pub right: Option<Right>,
+    /// What to call the person.
+    pub name: Option<String>,
+    /// Who asks: the name of the machine's user, for the audit log.
+    pub by: String,
+}
+
+/// Makes a user in the configured database.
+///
+/// # Errors
+/// When a field is not valid, the address is taken, or the database cannot be opened; the text says which.
+pub async fn add_user(config: &Config, clock: &Clock, new: NewUser) -> anyhow::Result<User> {
+    let right = (new.role == Role::Employee).then(|| new.right.unwrap_or(Right::Operator));
+    let user = User {
+        id: UserId(accounts::new_entity_id(clock).0),
+        email: new.email,
+        name: new.name,
+        role: new.role,
+        right,
+        created_at: clock.now(),
+    };
+    let user = match accounts::check(user, &new.password) {
+        Ok(user) => user,
+        Err(errors) => {
+            let lines: Vec<String> =
+                errors.into_iter().map(|(field, detail)| format!("{field} {detail}")).collect();
+            bail!("{}", lines.join("; "));
+        }
+    };
+    let hash = Passwords::default().hash(&new.password).await?;
+    let db = Db::open(config.database.url.expose_secret()).await?;
+    let mut tx = db.write().await.context("cannot write to the database")?;
+    if !users::insert(&mut tx, &users::NewUser { user: &user, password_hash: &hash }).await? {
+        bail!("{} is taken", user.email);
+    }
+    let told = format!("{} {} added on the command line by {}", user.role, user.email, new.by);
+    logs::insert(&mut tx, &[Entry::new(clock, EventType::Auth, Severity::Info, told).user(user.id).into()])
+        .await?;
+    let row = audit::AuditRow {
+        id: clock.new_id(),
+        at: clock.now(),
+        actor: &format!("cli:{}", new.by),
+        action: "user.add",
+        target: &user.id.to_string(),
+        reason: None,
+        details: &json!({ "role": user.role, "right": user.right }),
+        request_id: "",
+        ip_address: None,
+    };
+    audit::insert(&mut tx, &row).await?;
+    tx.commit().await?;
+    db.close().await;
+    Ok(user)
+}

@@ -1,0 +1,58 @@
+//! Who calls, and what they may do: passwords, tokens, sessions and the access table.
+//!
+//! Every request: bearer token -> signature and claims ([`token`]) -> session row, no cache, so that a logout or a
+//! changed role acts at the next request -> the access table ([`access`]).
+//!
+//! Limits: service keys, refresh tokens and lockout are not here yet; the table already names the scopes.
+
+pub mod access;
+pub mod password;
+pub mod token;
+
+use astrops_api::{auth::User, ids::SessionId, vocabulary::Role};
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// Nobody signed in.
+    Anonymous,
+    /// A signed-in user.
+    User(Box<SignedInUser>),
+}
+
+/// A user with a living session.
+#[derive(Clone, Debug)]
+pub struct SignedInUser {
+    /// The user, as stored now.
+    pub user: User,
+    /// The session of the token.
+    pub session: SessionId,
+}
+
+impl Principal {
+    /// `user:<id>` or `anonymous`: as audit rows and logs name it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Anonymous => "anonymous".to_owned(),
+            Self::User(signed_in) => format!("user:{}", signed_in.user.id),
+        }
+    }
+
+    /// The signed-in user.
+    pub fn user(&self) -> Option<&User> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(signed_in) => Some(&signed_in.user),
+        }
+    }
+
+    /// Whether it is an employee with the operator right.
+    pub fn is_operator(&self) -> bool {
+        self.user().is_some_and(User::is_operator)
+    }
+
+    /// Whether it is an employee.
+    pub fn is_employee(&self) -> bool {
+        self.user().is_some_and(|user| user.role == Role::Employee)
+    }
+}

@@ -1,0 +1,199 @@
+//! The daemon as a whole: opens everything, serves, drains.
+
+mod lock;
+mod metrics;
+mod systemd;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use astrops_api::{
+    ids::NodeId,
+    status::Node,
+    vocabulary::{EventType, Severity},
+};
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use metrics::Metrics;
+
+use crate::{
+    auth::{password::Passwords, token},
+    clock::Clock,
+    config::Config,
+    db::{CHANNEL, Db},
+    http::{self, App, Shared},
+    jobs::{self, Mailroom},
+    logs::{Entry, Recorder, Tail},
+    notify::{Templates, Transport},
+    queue::{self, Queue},
+    schedules::{self, tick::Scheduler},
+    store::{logs, nodes},
+};
+
+/// How long answers under way may take at shutdown; streams are ended at once.
+const ANSWERS: Duration = Duration::from_secs(5);
+
+/// An open daemon that does not serve yet.
+pub struct Daemon {
+    app: App,
+    addr: SocketAddr,
+    listener: TcpListener,
+    queue: Queue,
+    context: queue::Context,
+    recorders: TaskTracker,
+    _lock: lock::DataLock,
+}
+
+impl Daemon {
+    /// Opens the data folder and the database, takes back what an earlier run left, and binds the address.
+    ///
+    /// # Errors
+    /// Another daemon uses the data folder; the database, the mail transport or the address is not there.
+    pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let lock = lock::DataLock::take(&config.data.dir)?;
+        let db = Db::open(config.database.url.expose_secret()).await?;
+        let key = token::signing_key(config.auth.key.as_ref(), &config.data.dir)?;
+        let now = clock.now();
+        let node = Node {
+            id: NodeId(clock.new_id()),
+            name: format!("{} pid {}", host_name(), std::process::id()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: now,
+            lease_until: now + queue::LEASE,
+        };
+        let mut tx = db.write().await?;
+        nodes::renew(&mut tx, &node).await?;
+        if db.listen_pool().is_none() {
+            // The lock says that no other daemon uses this file: whoever held jobs is dead, whatever its lease says.
+            nodes::bury_others(&mut tx, node.id).await?;
+        }
+        schedules::seed(&mut tx, &config.schedules, now).await?;
+        let told = format!("daemon {} started as {}", node.version, node.name);
+        logs::insert(&mut tx, &[Entry::new(&clock, EventType::System, Severity::Info, told).into()]).await?;
+        tx.commit().await?;
+        let context = queue::Context { db: db.clone(), clock: clock.clone(), node: node.id };
+        queue::reap(&context).await?;
+
+        let transport = Transport::new(&config.mail).context("cannot set up the mail transport")?;
+        let mailroom =
+            Arc::new(Mailroom::new(Templates::new()?, transport, config.mail.from.clone(), clock.clone()));
+        let handlers = jobs::handlers(&context, mailroom.clone(), config.jobs, &config.logs);
+        let queue = Queue::new(context.clone(), handlers, config.jobs.workers);
+        let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
+            format!("cannot listen on {}: is another daemon running there?", config.server.bind)
+        })?;
+        let addr = listener.local_addr()?;
+        std::fs::write(config.data.dir.join("daemon.addr"), format!("http://{addr}\n"))?;
+        let recorders = TaskTracker::new();
+        let app = Arc::new(Shared {
+            tokens: token::Tokens::new(&key, config.auth.token_seconds),
+            passwords: Passwords::default(),
+            mailroom,
+            queue: queue.handle(),
+            scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
+            recorder: Recorder::start(db.clone(), &recorders),
+            tail: Tail::default(),
+            refusals: Default::default(),
+            streams: http::stream_permits(),
+            node,
+            metrics: Metrics::default(),
+            stopping: CancellationToken::new(),
+            config,
+            db,
+            clock,
+        });
+        Ok(Self { app, addr, listener, queue, context, recorders, _lock: lock })
+    }
+
+    /// The address it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until `shutdown`, then drains: no new request or claim, streams end, answers and running jobs finish,
+    /// what was claimed ahead goes back. At most 25 s.
+    ///
+    /// # Errors
+    /// When the listening socket fails, or the last rows cannot be written.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { app, listener, queue, context, recorders, .. } = self;
+        let stopping = app.stopping.clone();
+        let tailing = tokio::spawn(app.tail.clone().run(app.db.clone(), stopping.clone()));
+        let listening = tokio::spawn(listen(app.db.clone(), stopping.clone()));
+        let scheduling = tokio::spawn(app.scheduler.clone().run(stopping.clone()));
+        let watching = tokio::spawn(systemd::watch(app.clone(), stopping.clone()));
+        let queueing = tokio::spawn(queue.run(app.node.clone(), stopping.clone()));
+        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn({
+            let stopping = stopping.clone();
+            async move { axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await }
+        });
+        systemd::ready();
+        tracing::info!("ready");
+
+        shutdown.cancelled().await;
+        systemd::stopping();
+        tracing::info!("stopping: running jobs may finish, a second signal ends at once");
+        stopping.cancel();
+        let abort = serving.abort_handle();
+        if let Ok(served) = tokio::time::timeout(ANSWERS, serving).await {
+            served.context("the HTTP server panicked")?.context("the HTTP server failed")?;
+        } else {
+            tracing::warn!("some answers were not taken in time; their connections are closed");
+            abort.abort();
+        }
+        let _ = queueing.await;
+        let _ = tokio::join!(tailing, listening, scheduling, watching);
+        let (db, clock) = (app.db.clone(), app.clock.clone());
+        drop(app);
+        recorders.close();
+        let _ = tokio::time::timeout(Duration::from_secs(1), recorders.wait()).await;
+        let mut tx = db.write().await?;
+        nodes::leave(&mut tx, context.node).await?;
+        logs::insert(
+            &mut tx,
+            &[Entry::new(&clock, EventType::System, Severity::Info, "daemon stopped").into()],
+        )
+        .await?;
+        tx.commit().await?;
+        db.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Passes on the hints of other daemons. LISTEN dies silently, so this is never the only wake-up.
+async fn listen(db: Db, stop: CancellationToken) {
+    let Some(pool) = db.listen_pool().cloned() else { return };
+    let hear = async {
+        loop {
+            let connected = async {
+                let mut listener = sqlx::postgres::PgListener::connect_with(&pool).await?;
+                listener.listen(CHANNEL).await?;
+                loop {
+                    // A connection that says nothing for a minute is made anew: it may be dead.
+                    let heard = tokio::time::timeout(Duration::from_secs(60), listener.recv()).await;
+                    let Ok(heard) = heard else { return Ok::<(), sqlx::Error>(()) };
+                    match heard?.payload() {
+                        "jobs" => {
+                            db.signals().jobs.notify_one();
+                            db.signals().ended.notify_waiters();
+                        }
+                        _ => db.signals().logs.notify_one(),
+                    }
+                }
+            };
+            if let Err(error) = connected.await {
+                tracing::warn!(error = %error, "hints of other daemons are not heard; polling goes on");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    };
+    stop.run_until_cancelled(hear).await;
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

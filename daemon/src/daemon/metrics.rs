@@ -1,0 +1,56 @@
+//! Prometheus metrics. The recorder belongs to the daemon, so that two in one process do not mix.
+
+use std::{sync::Arc, time::Duration};
+
+use astrops_api::jobs::JobStats;
+use axum::http::StatusCode;
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+
+/// Counts and measures.
+#[derive(Clone)]
+pub struct Metrics(Arc<PrometheusRecorder>);
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self(Arc::new(PrometheusBuilder::new().build_recorder()))
+    }
+}
+
+impl Metrics {
+    /// One HTTP request.
+    pub fn request(&self, method: &str, status: StatusCode, took: Duration) {
+        metrics::with_local_recorder(&*self.0, || {
+            let labels = [("method", method.to_owned()), ("status", status.as_u16().to_string())];
+            counter!("astrops_http_requests_total", &labels).increment(1);
+            histogram!("astrops_http_request_seconds").record(took.as_secs_f64());
+        });
+    }
+
+    /// Everything as Prometheus text, with the queue as it stands.
+    pub fn render(&self, stats: &JobStats, held: usize) -> String {
+        metrics::with_local_recorder(&*self.0, || {
+            for row in &stats.types {
+                let counts = [
+                    ("queued", row.queued),
+                    ("processing", row.processing),
+                    ("completed", row.completed),
+                    ("failed", row.failed),
+                    ("cancelled", row.cancelled),
+                ];
+                for (status, count) in counts {
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "a gauge is a float, and counts stay far below 2^52"
+                    )]
+                    gauge!("astrops_jobs", "type" => row.kind.as_str(), "status" => status).set(count as f64);
+                }
+            }
+            #[expect(clippy::cast_precision_loss, reason = "as above")]
+            gauge!("astrops_jobs_held").set(held as f64);
+        });
+        let handle = self.0.handle();
+        handle.run_upkeep();
+        handle.render()
+    }
+}

@@ -1,0 +1,131 @@
+//! Who calls: the layer that reads the bearer token, asks the session's row and applies the access table.
+
+use std::net::{IpAddr, SocketAddr};
+
+use astrops_api::vocabulary::{EventType, Severity};
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{ApiError, ApiResult, App, error::Kind};
+use crate::{
+    auth::{Principal, SignedInUser, access},
+    logs::Entry,
+    store::sessions,
+};
+
+/// The caller of a request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub principal: Principal,
+    /// From where: the connection's address, or what the proxy in front says.
+    pub ip: Option<String>,
+    /// The request's id.
+    pub request_id: String,
+    /// What the caller says it is.
+    pub user_agent: Option<String>,
+    /// Whether the connection itself comes from this machine and no proxy stands in front.
+    pub is_local: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        // The guard puts it there for every route of the table.
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::new(Kind::Forbidden, "no row in the access table"))
+    }
+}
+
+/// Refuses who may not call; hands on who may, as a [`Caller`].
+pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let path =
+        request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let Some(who) = access::who(request.method(), &path) else {
+        return ApiError::new(Kind::Forbidden, "no row in the access table").into_response();
+    };
+    let mut caller = anonymous(&app, &request);
+    // What everybody may call asks nothing of the database.
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        match identify(&app, request.headers()).await {
+            Ok(principal) => caller.principal = principal,
+            Err(error) => return error.into_response(),
+        }
+    }
+    if !who.admits(&caller.principal) {
+        return refuse(&app, &caller, &request, who).into_response();
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+fn anonymous(app: &App, request: &Request) -> Caller {
+    let headers = request.headers();
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let behind_proxy = app.config.server.behind_proxy;
+    let forwarded = || {
+        text(header::HeaderName::from_static("x-forwarded-for"))?
+            .rsplit(',')
+            .next()?
+            .trim()
+            .parse::<IpAddr>()
+            .ok()
+    };
+    let ip = if behind_proxy { forwarded().or(peer) } else { peer };
+    Caller {
+        principal: Principal::Anonymous,
+        ip: ip.map(|ip| ip.to_string()),
+        request_id: text(super::REQUEST_ID).unwrap_or_default().to_owned(),
+        user_agent: text(header::USER_AGENT).map(|agent| agent.chars().take(200).collect()),
+        is_local: !behind_proxy && peer.is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+async fn identify(app: &App, headers: &HeaderMap) -> ApiResult<Principal> {
+    let expired = || ApiError::new(Kind::SignInRequired, "the token is not valid or its session has ended");
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = token
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let now = app.clock.now();
+    let session = token.and_then(|(_, token)| app.tokens.session(token.trim(), now)).ok_or_else(expired)?;
+    let mut tx = app.db.read().await?;
+    let alive = sessions::alive(&mut tx, session, now).await?;
+    tx.rollback().await?;
+    let alive = alive.ok_or_else(expired)?;
+    if alive.stale {
+        let mut tx = app.db.write().await?;
+        sessions::touch(&mut tx, session, now).await?;
+        tx.commit().await?;
+    }
+    let signed_in = SignedInUser { user: alive.user, session };
+    Ok(Principal::User(Box::new(signed_in)))
+}
+
+fn refuse(app: &App, caller: &Caller, request: &Request, who: access::Who) -> ApiError {
+    if caller.principal.user().is_none() {
+        return ApiError::new(
+            Kind::SignInRequired,
+            format!("this is for {}; send Authorization: Bearer <token>", who.words()),
+        );
+    }
+    let refused = format!("{} {} refused: it is for {}", request.method(), request.uri().path(), who.words());
+    let mut entry =
+        Entry::new(&app.clock, EventType::Auth, Severity::Warning, refused).address(caller.ip.as_deref());
+    if let Some(user) = caller.principal.user() {
+        entry = entry.user(user.id);
+    }
+    if app.refusals.is_first(&caller.principal.name(), app.clock.now()) {
+        app.recorder.record_soon(entry.into());
+    }
+    ApiError::new(Kind::Forbidden, format!("this is for {}", who.words()))
+}

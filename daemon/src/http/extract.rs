@@ -1,0 +1,179 @@
+//! What handlers take from a request: body, query, path. Each refusal names the field.
+
+use astrops_api::problem::FieldError;
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::{ApiError, error::Kind};
+
+/// A JSON body of type `T`, with what makes a repeated request recognisable.
+pub struct Body<T>(pub T, pub Fingerprint);
+
+/// A JSON body that may be left out.
+pub struct OptionalBody<T>(pub Option<T>);
+
+/// The caller's `Idempotency-Key` and what it belongs to.
+pub struct Fingerprint {
+    /// The caller's key.
+    pub key: Option<String>,
+    /// Method and path.
+    pub request: String,
+    /// SHA-256 of the body, in hexadecimal.
+    pub body_hash: String,
+}
+
+/// The query string as `T`.
+pub struct Query<T>(pub T);
+
+/// One path parameter as `T`; what cannot be one names nothing, so it is 404.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (bytes, fingerprint, headers) = read(request, state).await?;
+        check_content_type(&headers)?;
+        Ok(Self(parse(&bytes)?, fingerprint))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (bytes, _, headers) = read(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        check_content_type(&headers)?;
+        Ok(Self(Some(parse(&bytes)?)))
+    }
+}
+
+async fn read<S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<(Bytes, Fingerprint, HeaderMap), ApiError> {
+    let headers = request.headers().clone();
+    let request_line = format!("{} {}", request.method(), request.uri().path());
+    let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+            ApiError::new(
+                Kind::PayloadTooLarge,
+                "at most 64 KiB are taken (256 KiB by POST /logs); send less at once",
+            )
+        } else {
+            ApiError::new(Kind::BadRequest, "the body ended before it was complete")
+        }
+    })?;
+    let key = match headers.get("idempotency-key") {
+        None => None,
+        Some(key) => Some(
+            key.to_str()
+                .ok()
+                .filter(|key| (1..=200).contains(&key.len()))
+                .ok_or_else(|| {
+                    ApiError::field("Idempotency-Key", "must be 1 to 200 printable ASCII characters")
+                })?
+                .to_owned(),
+        ),
+    };
+    let body_hash =
+        Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    Ok((bytes, Fingerprint { key, request: request_line, body_hash }, headers))
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let given = if given.is_empty() { "none".to_owned() } else { format!("{given:?}") };
+    Err(ApiError::new(Kind::UnsupportedMediaType, format!("the request's Content-Type is {given}")))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ApiError::new(Kind::BadRequest, format!("the body is not UTF-8: {error}")))?;
+    // PostgreSQL cannot keep U+0000 in a text, and nothing that we store needs it.
+    if text.contains("\\u0000") && holds_nul(&serde_json::from_str(text).unwrap_or_default()) {
+        return Err(ApiError::field("", "a text holds the character U+0000, which is not allowed"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.into_inner();
+        if inner.is_data() {
+            ApiError::field(pointer, plain(&inner.to_string()))
+        } else {
+            ApiError::new(Kind::BadRequest, format!("the body is not JSON: {inner}"))
+        }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| ApiError::new(Kind::BadRequest, format!("the body is not JSON: {error}")))?;
+    Ok(value)
+}
+
+fn holds_nul(value: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) => text.contains('\0'),
+        Array(values) => values.iter().any(holds_nul),
+        Object(map) => map.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
+}
+
+/// A path of serde as a JSON pointer (RFC 6901).
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |pointer, segment| match segment {
+        Segment::Seq { index } => format!("{pointer}/{index}"),
+        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    })
+}
+
+/// serde's message without its position, which means nothing to the caller of an API.
+fn plain(message: &str) -> String {
+    message.rsplit_once(" at line ").map_or(message, |(text, _)| text).to_owned()
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        if query.contains("%00") {
+            return Err(ApiError::field("", "a parameter holds the character U+0000, which is not allowed"));
+        }
+        let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        match serde_path_to_error::deserialize(deserializer) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => {
+                let name = pointer(error.path()).trim_start_matches('/').to_owned();
+                let detail = error.into_inner().to_string();
+                Err(ApiError::fields(vec![FieldError { pointer: name, detail }]))
+            }
+        }
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(_) => Err(ApiError::new(Kind::NotFound, "the path holds an id that cannot be one")),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The kinds of job, and the ONE list that registers them.
+//!
+//! To add a kind: a variant of [`Payload`], a file with its handler, a line in [`handlers`].
+
+pub mod maintenance;
+pub mod notification;
+pub mod view;
+
+use std::sync::Arc;
+
+use astrops_api::{
+    jobs::{Maintenance, Reconciliation},
+    vocabulary::JobType,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use notification::{Mailroom, StoredMail};
+
+use crate::{
+    config::{JobsConfig, LogsConfig},
+    queue::{Context, Handlers},
+};
+
+/// What a job's handler reads, as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Payload {
+    /// A mail.
+    Notification(StoredMail),
+    /// An entity to make agree.
+    Reconciliation(Reconciliation),
+    /// Housekeeping.
+    Maintenance(Maintenance),
+}
+
+impl Payload {
+    /// The type of a job that carries it.
+    pub fn kind(&self) -> JobType {
+        match self {
+            Self::Notification(_) => JobType::Notification,
+            Self::Reconciliation(_) => JobType::Reconciliation,
+            Self::Maintenance(_) => JobType::Maintenance,
+        }
+    }
+
+    /// As it is stored.
+    pub fn to_json(&self) -> Value {
+        // Plain structs with text keys always can be.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Every kind of job that this daemon can do.
+pub fn handlers(context: &Context, mailroom: Arc<Mailroom>, jobs: JobsConfig, logs: &LogsConfig) -> Handlers {
+    vec![
+        (JobType::Notification, mailroom),
+        (
+            JobType::Maintenance,
+            Arc::new(maintenance::Caretaker::new(context.clone(), jobs, logs.retention_days)),
+        ),
+    ]
+}

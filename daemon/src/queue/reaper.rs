@@ -1,0 +1,121 @@
+//! The heartbeat of this node, and the reaper of what dead nodes held.
+
+use astrops_api::{
+    ids::{JobId, LogId, NodeId},
+    status::Node,
+    vocabulary::{AttemptOutcome, Delivery, EventType, JobPhase, JobStatus, Severity},
+};
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CRASHES, Context, HEARTBEAT, LEASE, QueueHandle, REAP,
+    store::{self, Orphan, Settlement, SettlementLog},
+};
+use crate::store::nodes;
+
+/// Orphans per transaction.
+const BATCH: i64 = 256;
+
+/// Renews the lease and passes on cancellations until `stop`.
+pub async fn heartbeat(context: Context, mut node: Node, handle: QueueHandle, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(HEARTBEAT)).await.is_some() {
+        node.lease_until = context.clock.now() + LEASE;
+        match beat(&context, &node).await {
+            Ok(asked) => asked.into_iter().for_each(|id| handle.stop(id)),
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot renew this node's lease; its jobs may be taken over until {}", node.lease_until);
+            }
+        }
+    }
+}
+
+async fn beat(context: &Context, node: &Node) -> Result<Vec<JobId>, sqlx::Error> {
+    let mut tx = context.db.write().await?;
+    nodes::renew(&mut tx, node).await?;
+    let asked = store::asked_to_stop(&mut tx, context.node).await?;
+    tx.commit().await?;
+    Ok(asked)
+}
+
+/// Looks for orphans until `stop`. For a database that several daemons may share.
+pub async fn reaper(context: Context, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(REAP)).await.is_some() {
+        if let Err(error) = reap(&context).await {
+            tracing::warn!(error = %error, "cannot look for the jobs of dead nodes; trying again");
+        }
+    }
+}
+
+/// Takes back every job in the hands of no living node; answers how many.
+pub async fn reap(context: &Context) -> Result<usize, sqlx::Error> {
+    let mut taken = 0;
+    loop {
+        let now = context.clock.now();
+        let mut tx = context.db.write().await?;
+        let orphans = store::orphans(&mut tx, now, BATCH).await?;
+        if orphans.is_empty() {
+            nodes::bury_dead(&mut tx, now).await?;
+            tx.commit().await?;
+            return Ok(taken);
+        }
+        let settlements: Vec<Settlement> =
+            orphans.iter().map(|orphan| verdict(context, orphan, now)).collect();
+        taken += store::settle(&mut tx, &settlements).await?.len();
+        tx.commit().await?;
+        tracing::warn!(job.count = taken, "took jobs back from nodes that died");
+    }
+}
+
+/// What becomes of a job whose node died, by what was durably known about it.
+fn verdict(context: &Context, orphan: &Orphan, now: DateTime<Utc>) -> Settlement {
+    let mut settlement = Settlement {
+        id: JobId(orphan.id),
+        fence: orphan.fence,
+        owner: NodeId(orphan.lease_owner),
+        attempt: u32::try_from(orphan.attempt).unwrap_or(u32::MAX),
+        status: JobStatus::Queued,
+        phase: JobPhase::Waiting,
+        run_at: Some(now),
+        delivery: None,
+        error: None,
+        result: None,
+        started_at: orphan.started_at,
+        finished_at: now,
+        outcome: None,
+        crashed: false,
+        suspect: true,
+        log: None,
+    };
+    let unknown = orphan.delivery.as_deref() == Some(Delivery::Unknown.as_str());
+    let (severity, message) = match orphan.phase {
+        // Claimed ahead and never started: innocent, and the attempt goes back.
+        JobPhase::Waiting => return settlement,
+        _ if unknown => (
+            Severity::Critical,
+            "its node died while the mail server was taking the mail: nobody knows whether it was sent. Ask the recipient or the mail server, then retry or delete the job",
+        ),
+        JobPhase::Cancelling => (Severity::Warning, "its node died while the job was being cancelled"),
+        _ if orphan.crashes + 1 >= CRASHES => {
+            (Severity::Error, "its node died while running it for the third time; the job is given up")
+        }
+        _ => (Severity::Warning, "its node died while running it; it runs again, alone on its node"),
+    };
+    (settlement.status, settlement.phase) = match orphan.phase {
+        _ if unknown => (JobStatus::Failed, JobPhase::Dead),
+        JobPhase::Cancelling => (JobStatus::Cancelled, JobPhase::Cancelled),
+        _ if orphan.crashes + 1 >= CRASHES => (JobStatus::Failed, JobPhase::Dead),
+        _ => (JobStatus::Queued, JobPhase::Retrying),
+    };
+    settlement.delivery = unknown.then_some(Delivery::Unknown);
+    settlement.outcome = Some(AttemptOutcome::Crashed);
+    settlement.crashed = true;
+    settlement.error = Some(message.to_owned());
+    settlement.log = Some(SettlementLog {
+        id: LogId(context.clock.new_id()),
+        event_type: EventType::Job,
+        severity,
+        message: format!("job {}: {message}", settlement.id.short()),
+    });
+    settlement
+}

@@ -1,0 +1,47 @@
+//! SQL, one file per table family. Functions take `&mut Tx`; rows stay private to their file.
+//!
+//! To add a table: a migration in both folders, a file here, and its cases in `tests.rs` (they run on both engines).
+
+pub mod audit;
+pub mod idempotency;
+pub mod jobs;
+pub mod logs;
+pub mod nodes;
+pub mod schedules;
+pub mod sessions;
+pub mod users;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use uuid::Uuid;
+
+/// Which rows of a list: from [`crate::http::paging`].
+#[derive(Clone, Copy, Debug)]
+pub struct Slice {
+    /// Rows to answer.
+    pub limit: i64,
+    /// Rows to pass over.
+    pub offset: i64,
+}
+
+/// `time` as sqlx binds it on SQLite, so that rows written in a JSON batch sort among the others.
+pub fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, false)
+}
+
+/// `id` as both `unhex` and PostgreSQL's UUID understand it.
+pub fn id_text(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+/// A LIKE pattern that finds `text` anywhere; use with `LOWER(x) LIKE .. ESCAPE '\'`.
+pub fn contains_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
