@@ -84,7 +84,7 @@ enum Remote {
 /// Does what was asked for; whatever goes wrong has been told when this returns.
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
-        Command::Machine(command) => command.run(Output::new(cli.global.json, cli.global.quiet)),
+        Command::Machine(command) => command.run(Output::new(cli.global.json, cli.global.quiet)).await,
         Command::Shell(command) => command.run(),
         Command::Remote(command) => remote(&cli.global, command).await,
     };

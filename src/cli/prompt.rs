@@ -22,6 +22,15 @@ pub fn password(from_stdin: bool) -> Result<Secret, Failure> {
     Ok(text.into())
 }
 
+/// A password to be: as [`password`], but asked for twice.
+pub fn new_password(from_stdin: bool) -> Result<Secret, Failure> {
+    let password = password(from_stdin)?;
+    if !from_stdin && ask_hidden("The same again: ")? != password.expose() {
+        return Err(Failure::Usage("the two passwords differ: nothing was done".to_owned()));
+    }
+    Ok(password)
+}
+
 fn first_line(input: impl BufRead) -> Result<String, Failure> {
     let mut line = String::new();
     let most = u64::try_from(LONGEST + 2).unwrap_or(u64::MAX);

@@ -28,7 +28,11 @@ fn a_configuration_is_checked_and_shown_without_its_secrets() {
     std::fs::write(&file, "[jobs]\nworkers = 0\nmax_attempts = 0\n").unwrap();
     let refused = told(&mut operator.says(&check));
     assert_eq!(refused.code, 78);
-    assert!(refused.err.contains("jobs.workers") && refused.err.contains("jobs.max_attempts"), "{}", refused.err);
+    assert!(
+        refused.err.contains("jobs.workers") && refused.err.contains("jobs.max_attempts"),
+        "{}",
+        refused.err
+    );
     let refused = told(&mut operator.says(&format!("{check} --json")));
     let json: Value = serde_json::from_str(&refused.out).unwrap();
     assert_eq!(
