@@ -97,6 +97,11 @@ impl Client {
         &self.base
     }
 
+    /// A request to `path` on behalf of the signed-in user, for what has no method here.
+    pub fn raw_request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {

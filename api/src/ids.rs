@@ -11,7 +11,7 @@ use uuid::Uuid;
 #[error("{0:?} is neither a UUID nor a 24-digit hexadecimal id")]
 pub struct BadId(pub String);
 
-/// The UUIDv8 that carries `object_id` in order: bits 0-47, version 8, bits 48-59, variant 10, bits 60-95,
+/// The `UUIDv8` that carries `object_id` in order: bits 0-47, version 8, bits 48-59, variant 10, bits 60-95,
 /// then 26 zero bits.
 #[must_use]
 pub fn embed(object_id: [u8; 12]) -> Uuid {
@@ -26,7 +26,7 @@ pub fn embed(object_id: [u8; 12]) -> Uuid {
 #[must_use]
 pub fn extract(id: Uuid) -> Option<[u8; 12]> {
     let bits = id.as_u128();
-    let ours = (bits >> 76) & 0xF == 0x8 && (bits >> 62) & 0b11 == 0b10 && bits & 0x3FF_FFFF == 0;
+    let ours = (bits >> 76) & 0xF == 0x8 && (bits >> 62) & 0b11 == 0b10 && bits.trailing_zeros() >= 26;
     if !ours {
         return None;
     }

@@ -19,7 +19,7 @@ pub fn new_entity_id(clock: &Clock) -> EntityId {
     let mut object_id = [0u8; 12];
     object_id[..4].copy_from_slice(&seconds.to_be_bytes());
     // The low 64 bits hold the counter and the randomness behind the variant.
-    object_id[4..].copy_from_slice(&(unique as u64).to_be_bytes());
+    object_id[4..].copy_from_slice(&unique.to_be_bytes()[8..]);
     EntityId(embed(object_id))
 }
 

@@ -33,14 +33,12 @@ impl Clock {
 
     /// Now, to the microsecond: what both databases keep.
     pub fn now(&self) -> DateTime<Utc> {
-        match &self.0.mock {
-            Some(mock) => *mock.borrow(),
-            None => {
-                #[expect(clippy::disallowed_methods, reason = "the one place that asks the computer")]
-                let now = Utc::now();
-                microseconds(now)
-            }
+        if let Some(mock) = &self.0.mock {
+            return *mock.borrow();
         }
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks the computer")]
+        let now = Utc::now();
+        microseconds(now)
     }
 
     /// Moves a mock clock on and wakes all who sleep until a time that has come. No effect on the system's clock.

@@ -95,7 +95,7 @@ impl Daemon {
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),
             tail: Tail::default(),
-            refusals: Default::default(),
+            refusals: http::Refusals::default(),
             streams: http::stream_permits(),
             node,
             metrics: Metrics::default(),
@@ -174,7 +174,7 @@ async fn listen(db: Db, stop: CancellationToken) {
                 listener.listen(CHANNEL).await?;
                 loop {
                     // A connection that says nothing for a minute is made anew: it may be dead.
-                    let heard = tokio::time::timeout(Duration::from_secs(60), listener.recv()).await;
+                    let heard = tokio::time::timeout(Duration::from_mins(1), listener.recv()).await;
                     let Ok(heard) = heard else { return Ok::<(), sqlx::Error>(()) };
                     match heard?.payload() {
                         "jobs" => {

@@ -301,7 +301,7 @@ async fn begin_postgres(pool: &PgPool) -> Result<sqlx::Transaction<'static, Post
         match pool.begin().await {
             Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) if left > 0 => left -= 1,
             Err(sqlx::Error::Database(error)) if left > 0 && error.code().as_deref() == Some("57P01") => {
-                left -= 1
+                left -= 1;
             }
             begun => return begun,
         }

@@ -22,3 +22,13 @@ mod store;
 
 pub use clock::Clock;
 pub use daemon::Daemon;
+
+/// Parts that benchmarks drive directly; no promise to anybody else.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{
+        db::Db,
+        queue::{Context, Handler, Handlers, LEASE, Outcome, Queue, QueueHandle, Run, Verdict, reap},
+        store::{jobs, nodes},
+    };
+}

@@ -1,5 +1,5 @@
 //! The access table: ONE place that says who may call what. A route without a row is refused for everybody; a test
-//! compares the table with the paths of the OpenAPI document.
+//! compares the table with the paths of `/openapi.json`.
 
 use astrops_api::vocabulary::Scope;
 use axum::http::Method;

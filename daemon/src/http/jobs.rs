@@ -292,8 +292,8 @@ async fn set_paused(app: &App, caller: &Caller, which: PauseTypes, paused: bool)
         }
     }
     let target = which.kind.map_or("every type", JobType::as_str);
-    let (action, word) = if paused { ("job.pause", "paused") } else { ("job.resume", "resumed") };
-    work.log(Entry::new(&app.clock, EventType::Job, Severity::Warning, format!("jobs of {target} {word}")))
+    let (action, past) = if paused { ("job.pause", "paused") } else { ("job.resume", "resumed") };
+    work.log(Entry::new(&app.clock, EventType::Job, Severity::Warning, format!("jobs of {target} {past}")))
         .await?;
     let stats = stored::stats(&mut work.tx, now).await?;
     work.answer(StatusCode::OK, Audit { action, target, details: json!({}) }, &stats).await
@@ -474,15 +474,14 @@ async fn execute(
     let now = work.now;
     match stored::hurry(&mut work.tx, id, now).await? {
         Ordered::Done(_) => {
-            work.commit(Audit { action: "job.execute", target: &id.to_string(), details: json!({}) }).await?
+            work.commit(Audit { action: "job.execute", target: &id.to_string(), details: json!({}) }).await?;
         }
         Ordered::Absent => return Err(ApiError::no_such("job", id)),
-        Ordered::BlockedBy(_) => drop(work),
         Ordered::Refused(job) if matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) => {
             return Err(ApiError::new(Kind::Conflict, format!("the job is {}; retry it first", job.status)));
         }
         // Running: join those who wait. Completed: the stored result.
-        Ordered::Refused(_) => drop(work),
+        Ordered::Refused(_) | Ordered::BlockedBy(_) => drop(work),
     }
     let (ended, job) = wait_for_end(&app, id, deadline).await?;
     let answer = view::executed(view::job(&job, shown(&caller.principal, false), app.clock.now()));

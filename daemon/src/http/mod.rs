@@ -37,6 +37,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use caller::Caller;
 pub use error::{ApiError, ApiResult};
+pub use refusals::Refusals;
 
 use crate::{
     auth::{password::Passwords, token::Tokens},
@@ -75,7 +76,7 @@ pub struct Shared {
     pub scheduler: Scheduler,
     pub recorder: Recorder,
     pub tail: Tail,
-    pub refusals: refusals::Refusals,
+    pub refusals: Refusals,
     pub streams: Arc<Semaphore>,
     pub node: astrops_api::status::Node,
     pub metrics: crate::daemon::Metrics,

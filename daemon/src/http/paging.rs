@@ -10,6 +10,7 @@ const MAX_PAGE: u32 = 1_000_000;
 
 /// What the query asks for, as the store takes it and as the answer says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the names of the answer's fields")]
 pub struct Page {
     /// From 1.
     pub page: u32,

@@ -133,7 +133,7 @@ async fn pause(State(app): State<App>, caller: Caller, Path(name): Path<String>)
     responses((status = 200, body = Schedule), Problems))]
 async fn resume(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> ApiResult<Response> {
     change(&app, &caller, &name, ("schedule.resume", "resumed"), json!({}), |schedule| {
-        schedule.paused = false
+        schedule.paused = false;
     })
     .await
 }

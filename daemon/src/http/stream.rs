@@ -233,17 +233,15 @@ impl Follower {
     }
 
     async fn send(&self, event: Event) -> Result<(), Ended> {
-        match self.events.send_timeout(event, PATIENCE).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                let unread = async {
-                    let mut tx = self.app.db.read().await?;
-                    logs::count_behind(&mut tx, self.cursor).await
-                };
-                self.lagged.store(unread.await.unwrap_or(1).max(1), Ordering::Relaxed);
-                Err(Ended)
-            }
+        if self.events.send_timeout(event, PATIENCE).await.is_ok() {
+            return Ok(());
         }
+        let unread = async {
+            let mut tx = self.app.db.read().await?;
+            logs::count_behind(&mut tx, self.cursor).await
+        };
+        self.lagged.store(unread.await.unwrap_or(1).max(1), Ordering::Relaxed);
+        Err(Ended)
     }
 
     async fn check_session(&self) -> Result<(), Ended> {

@@ -127,9 +127,8 @@ impl Mailroom {
     }
 
     async fn send(&self, run: &Run) -> Outcome {
-        let stored = match serde_json::from_value(run.claim.payload.clone()) {
-            Ok(Payload::Notification(stored)) => stored,
-            _ => return Outcome::new(Verdict::Fail, "the job holds no mail").mail(Delivery::NotSent),
+        let Ok(Payload::Notification(stored)) = serde_json::from_value(run.claim.payload.clone()) else {
+            return Outcome::new(Verdict::Fail, "the job holds no mail").mail(Delivery::NotSent);
         };
         let what = stored.template.map_or_else(|| "mail".to_owned(), |kind| format!("{kind} mail"));
         let to = mask(&stored.recipient_email);

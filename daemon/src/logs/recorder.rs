@@ -68,7 +68,7 @@ async fn write(db: Db, mut queue: mpsc::Receiver<Request>) {
         }
         for reply in requests.drain(..).filter_map(|request| request.reply) {
             // An error has one owner; the others hear that the database is not there.
-            let _ = reply.send(written.as_ref().map(|()| ()).map_err(|_| sqlx::Error::PoolTimedOut));
+            let _ = reply.send(if written.is_ok() { Ok(()) } else { Err(sqlx::Error::PoolTimedOut) });
         }
     }
 }

@@ -133,7 +133,7 @@ impl Queue {
         let reaping = tokio::spawn(reaper::reaper(self.context.clone(), stop.clone()));
 
         let (claims, dispatched) = mpsc::unbounded_channel();
-        let dispatcher = Dispatcher {
+        let starter = Dispatcher {
             context: self.context.clone(),
             handlers: Arc::new(self.handlers),
             handle: self.handle.clone(),
@@ -141,7 +141,7 @@ impl Queue {
             permits: Arc::new(Semaphore::new(self.workers)),
             workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
         };
-        let dispatching = tokio::spawn(dispatcher.run(dispatched, stop.clone()));
+        let dispatching = tokio::spawn(starter.run(dispatched, stop.clone()));
         claimer(&self.context, &self.handle, self.workers, claims, &stop).await;
         // The dispatcher drops its ledger when the last job has ended; the ledger writes what it has and ends.
         let _ = dispatching.await;

@@ -233,7 +233,7 @@ const SETTLE_SQLITE: &str = "UPDATE jobs SET
         phase = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.phase END,
         completed_at = CASE WHEN d.status = 'queued' AND jobs.phase <> 'cancelling' THEN NULL ELSE d.finished_at END,
         run_at = COALESCE(d.run_at, jobs.run_at), lease_owner = NULL, attempt = attempt - d.returned, crashes = crashes + d.crashed,
-        max_attempts = max_attempts + d.crashed, suspect = d.suspect, delivery = COALESCE(d.delivery, delivery), error_message = d.error,
+        max_attempts = max_attempts + d.crashed, suspect = d.suspect, delivery = COALESCE(d.delivery, jobs.delivery), error_message = d.error,
         result = d.result, percent = NULL, progress_message = NULL, started_at = d.started_at, updated_at = d.finished_at
    FROM (SELECT unhex(value->>'id') AS id, value->>'fence' AS fence, unhex(value->>'owner') AS owner, value->>'status' AS status,
                 value->>'phase' AS phase, value->>'run_at' AS run_at, value->>'returned' AS returned, value->>'crashed' AS crashed,

@@ -73,7 +73,7 @@ impl Scheduler {
                 match self.look().await {
                     Ok(next) => look_at = next.unwrap_or(now + LOOK).min(now + LOOK),
                     Err(error) => {
-                        tracing::error!(error = %error, "cannot look for due schedules; trying again in a second")
+                        tracing::error!(error = %error, "cannot look for due schedules; trying again in a second");
                     }
                 }
             }

@@ -46,6 +46,7 @@ pub struct NewJob {
 }
 
 /// A job as it is stored.
+#[expect(missing_docs, reason = "the columns of the table, explained in the migration")]
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct StoredJob {
     pub id: Uuid,

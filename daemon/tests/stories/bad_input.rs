@@ -1,0 +1,194 @@
+//! Bad input gets a clear 4xx, and nothing is stored.
+
+use crate::{stories, support::TestDaemon};
+
+stories!(every_bad_request_is_a_problem_that_names_its_field);
+
+/// Method, path, body, status, slug, and what the problem must name.
+const CASES: &[(&str, &str, &str, u16, &str, &str)] = &[
+    ("POST", "/notifications", "{", 400, "bad-request", "not JSON"),
+    ("POST", "/notifications", "", 400, "bad-request", "not JSON"),
+    ("POST", "/notifications", r#"{"type":"NEW_BOOKING"} x"#, 422, "invalid", "recipient"),
+    (
+        "POST",
+        "/notifications",
+        r#"{"type":"LOUD","recipient":"a@example.com","data":{}}"#,
+        422,
+        "invalid",
+        "WELCOME",
+    ),
+    (
+        "POST",
+        "/notifications",
+        r#"{"type":"WELCOME","recipient":"a@example.com","data":{}}"#,
+        422,
+        "invalid",
+        "/data/name",
+    ),
+    (
+        "POST",
+        "/notifications",
+        r#"{"type":"WELCOME","recipient":"a@example.com","data":[]}"#,
+        422,
+        "invalid",
+        "/data",
+    ),
+    (
+        "POST",
+        "/notifications",
+        r#"{"type":"WELCOME","recipient":"a@example.com","data":{"name":"\u0000"}}"#,
+        422,
+        "invalid",
+        "U+0000",
+    ),
+    (
+        "POST",
+        "/notifications",
+        r#"{"type":"WELCOME","recipient":"a@example.com","data":{"name":"Z"},"loud":1}"#,
+        422,
+        "invalid",
+        "loud",
+    ),
+    ("POST", "/jobs", r#"{"type":"NOTIFICATION"}"#, 422, "invalid", "/notification"),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":{"recipientEmail":"a@example.com","subject":"a\r\nBcc: b@example.com","message":"m"}}"#,
+        422,
+        "invalid",
+        "/notification/subject",
+    ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":{"recipientEmail":"a@example.com","subject":"s","message":"m"},"priority":101}"#,
+        422,
+        "invalid",
+        "/priority",
+    ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":{"recipientEmail":"a@example.com","subject":"s","message":"m"},"maxAttempts":0}"#,
+        422,
+        "invalid",
+        "/maxAttempts",
+    ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":{"recipientEmail":"a@example.com","subject":"s","message":"m"},"uniqueKey":""}"#,
+        422,
+        "invalid",
+        "/uniqueKey",
+    ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":{"recipientEmail":"a@example.com","subject":"s","message":"m"},"runAt":"tomorrow"}"#,
+        422,
+        "invalid",
+        "/runAt",
+    ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":{"recipientEmail":"a@example.com","subject":"s","message":"m"},"runAt":"+262142-01-01T00:00:00Z"}"#,
+        422,
+        "invalid",
+        "/runAt",
+    ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"RECONCILIATION","reconciliation":{"entityType":"launch","entityId":"507f1f77bcf86cd799439016"}}"#,
+        422,
+        "type-not-available",
+        "RECONCILIATION",
+    ),
+    ("POST", "/logs", "[]", 422, "invalid", "1 to 1000"),
+    (
+        "POST",
+        "/logs",
+        r#"[{"eventType":"AUTH","severity":"info","message":"m"},{"eventType":"AUTH","severity":"loud","message":"m"}]"#,
+        422,
+        "invalid",
+        "/1/severity",
+    ),
+    ("POST", "/logs", r#"{"eventType":"AUTH","severity":"info","message":""}"#, 422, "invalid", "/message"),
+    (
+        "POST",
+        "/logs",
+        r#"{"eventType":"AUTH","severity":"info","message":"m","ipAddress":"here"}"#,
+        422,
+        "invalid",
+        "/ipAddress",
+    ),
+    (
+        "POST",
+        "/logs",
+        r#"{"eventType":"AUTH","severity":"info","message":"m","userId":"me"}"#,
+        422,
+        "invalid",
+        "/userId",
+    ),
+    ("POST", "/auth/register", r#"{"email":"no","password":"long enough 1"}"#, 422, "invalid", "/email"),
+    (
+        "POST",
+        "/auth/register",
+        r#"{"email":"n@example.com","password":"short"}"#,
+        422,
+        "invalid",
+        "/password",
+    ),
+    ("GET", "/jobs?page=0", "", 422, "invalid", "page"),
+    ("GET", "/jobs?pageSize=201", "", 422, "invalid", "pageSize"),
+    ("GET", "/jobs?page=1&limit=5", "", 422, "invalid", "limit"),
+    ("GET", "/jobs?page=-1", "", 422, "invalid", "page"),
+    ("GET", "/jobs?status=lost", "", 422, "invalid", "status"),
+    ("GET", "/jobs?stauts=failed", "", 422, "invalid", "stauts"),
+    ("GET", "/jobs?sort=price", "", 422, "invalid", "sort"),
+    ("GET", "/jobs?q=%00", "", 422, "invalid", "U+0000"),
+    ("GET", "/logs?from=yesterday", "", 422, "invalid", "from"),
+    ("GET", "/logs?severity=loud", "", 422, "invalid", "severity"),
+    ("GET", "/logs/stream?after=nowhere", "", 422, "invalid", "after"),
+    ("GET", "/logs/histogram?buckets=0", "", 422, "invalid", "buckets"),
+    ("GET", "/logs/histogram?from=2026-03-03T00:00:00Z&to=2026-03-02T00:00:00Z", "", 422, "invalid", "from"),
+    ("GET", "/jobs/not-an-id", "", 404, "not-found", ""),
+    ("GET", "/jobs/507f1f77bcf86cd799439011", "", 404, "not-found", "507f"),
+    ("GET", "/nowhere", "", 404, "not-found", "/docs"),
+    ("PATCH", "/jobs", "", 405, "method-not-allowed", "/docs"),
+];
+
+async fn every_bad_request_is_a_problem_that_names_its_field(daemon: TestDaemon) {
+    let operator = daemon.raw().await;
+    for (method, path, body, status, slug, names) in CASES {
+        let body = (*method == "POST").then_some(*body);
+        let answer = operator.send(method, path, body).await;
+        let problem = answer.problem();
+        let told = problem.sentence();
+        assert_eq!((problem.status, problem.slug()), (*status, *slug), "{method} {path} {body:?}: {told}");
+        assert!(told.contains(names), "{method} {path} {body:?} should name {names:?}: {told}");
+        assert_eq!(problem.instance, path.split('?').next().unwrap());
+        assert_eq!(answer.headers["x-request-id"], problem.request_id.as_str());
+    }
+    let json: &[(&str, &str)] = &[("content-type", "application/json")];
+    let large = format!(
+        r#"{{"type":"WELCOME","recipient":"a@example.com","data":{{"name":"{}"}}}}"#,
+        "x".repeat(70 * 1024)
+    );
+    let answer = operator.send_with("POST", "/notifications", json, large.into_bytes()).await;
+    assert_eq!(answer.problem().slug(), "payload-too-large");
+    let answer = operator.send_with("POST", "/notifications", json, b"{\"type\":\"\xff\"}".to_vec()).await;
+    assert_eq!((answer.status, answer.problem().slug()), (400, "bad-request"));
+    let form: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
+    let answer = operator.send_with("POST", "/notifications", form, b"type=WELCOME".to_vec()).await;
+    assert_eq!((answer.status, answer.problem().slug()), (415, "unsupported-media-type"));
+    let key = "x".repeat(201);
+    let keyed: &[(&str, &str)] = &[("content-type", "application/json"), ("idempotency-key", &key)];
+    let answer = operator.send_with("POST", "/notifications", keyed, b"{}".to_vec()).await;
+    assert!(answer.problem().sentence().contains("Idempotency-Key"));
+
+    assert_eq!(daemon.operator.jobs(&Default::default()).await.unwrap().total, 0, "nothing was stored");
+    daemon.stop().await;
+}

@@ -1,0 +1,220 @@
+//! [`TestDaemon`]: a real daemon on a free port with a mock clock and a file mailbox.
+
+pub mod database;
+pub mod http;
+
+use std::{path::PathBuf, sync::Once, time::Duration};
+
+use astrops_api::{
+    Client, Secret,
+    auth::{Login, User},
+    ids::JobId,
+    jobs::{JobDetail, JobQuery},
+    vocabulary::{JobStatus, Right, Role},
+};
+use astrops_daemon::{Clock, Daemon, admin, config::Config};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Where every mock clock starts.
+pub const START: &str = "2026-03-02T10:00:00Z";
+/// Nothing in a story takes longer than this.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const PASSWORD: &str = "a good launch day";
+
+/// Which engine a story runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A story on both engines: `story!(name, |daemon| { .. })`.
+#[macro_export]
+macro_rules! stories {
+    ($($story:ident),+ $(,)?) => {
+        mod on_sqlite { $(#[tokio::test] async fn $story() {
+            let daemon = $crate::support::TestDaemon::start($crate::support::Engine::Sqlite).await;
+            super::$story(daemon.unwrap()).await;
+        })+ }
+        mod on_postgres { $(#[tokio::test] async fn $story() {
+            if let Some(daemon) = $crate::support::TestDaemon::start($crate::support::Engine::Postgres).await {
+                super::$story(daemon).await;
+            }
+        })+ }
+    };
+}
+
+/// A running daemon. End it with [`TestDaemon::stop`], which fails a test that leaves jobs behind.
+pub struct TestDaemon {
+    pub clock: Clock,
+    pub config: Config,
+    /// Nobody signed in.
+    pub anyone: Client,
+    /// An employee with the operator right.
+    pub operator: Client,
+    pub operator_user: User,
+    dir: Option<tempfile::TempDir>,
+    shutdown: CancellationToken,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl TestDaemon {
+    /// Starts a daemon with default settings; `None` when there is no server for the engine.
+    pub async fn start(engine: Engine) -> Option<Self> {
+        Self::start_with(engine, |_| {}).await
+    }
+
+    /// Starts a daemon whose configuration `adjust` has changed.
+    pub async fn start_with(engine: Engine, adjust: impl FnOnce(&mut Config)) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::defaults(dir.path()).unwrap();
+        config.server.bind = "127.0.0.1:0".parse().unwrap();
+        if engine == Engine::Postgres {
+            config.database.url = database::new_postgres().await?.into();
+        }
+        adjust(&mut config);
+        let clock = Clock::mock(START.parse().unwrap());
+        Some(Self::run(config, clock, Some(dir)).await)
+    }
+
+    async fn run(config: Config, clock: Clock, dir: Option<tempfile::TempDir>) -> Self {
+        static CRYPTO: Once = Once::new();
+        CRYPTO.call_once(|| {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let daemon = Daemon::build(config.clone(), clock.clone()).await.unwrap();
+        let anyone =
+            Client::new(&format!("http://{}", daemon.addr()), astrops_api::client::http_client().unwrap());
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(daemon.run(shutdown.clone()));
+        // Made once; a daemon that starts again on the same folder has it already.
+        let new = admin::NewUser {
+            email: "ana@example.com".to_owned(),
+            password: PASSWORD.into(),
+            role: Role::Employee,
+            right: Some(Right::Operator),
+            name: None,
+            by: "test".to_owned(),
+        };
+        let _ = admin::add_user(&config, &clock, new).await;
+        let signed_in = anyone.login(&login("ana@example.com")).await.unwrap();
+        Self {
+            clock,
+            config,
+            operator: anyone.with_token(signed_in.token),
+            operator_user: signed_in.user,
+            anyone,
+            dir,
+            shutdown,
+            running: Some(running),
+        }
+    }
+
+    /// A client signed in as a new user.
+    pub async fn sign_in(&self, email: &str, role: Role, right: Option<Right>) -> Client {
+        let body = astrops_api::auth::Register {
+            email: email.to_owned(),
+            password: PASSWORD.into(),
+            role: Some(role),
+            name: None,
+            right,
+        };
+        self.operator.register(&body).await.unwrap();
+        let token = self.anyone.login(&login(email)).await.unwrap().token;
+        self.anyone.with_token(token)
+    }
+
+    /// The mails that were delivered, by job.
+    pub fn mail(&self, job: JobId) -> Option<String> {
+        std::fs::read_to_string(self.mail_dir().join(format!("{job}.eml"))).ok()
+    }
+
+    pub fn mail_dir(&self) -> PathBuf {
+        self.config.mail.dir.clone()
+    }
+
+    /// The job once it has ended; watches the stream of jobs.
+    pub async fn ended(&self, id: JobId) -> JobDetail {
+        self.when(id, |job| job.job.status.is_ended()).await
+    }
+
+    /// The job once `holds` does.
+    pub async fn when(&self, id: JobId, holds: impl Fn(&JobDetail) -> bool) -> JobDetail {
+        let mut last = None;
+        let watch = async {
+            let mut stream = self.operator.job_stream(None).await.unwrap();
+            loop {
+                let job = self.operator.job(id, false).await.unwrap();
+                if holds(&job) {
+                    return job;
+                }
+                last = Some(job);
+                // An event, or a look now and then: a claim is not an event.
+                let _ = tokio::time::timeout(Duration::from_millis(100), stream.next()).await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, watch).await {
+            Ok(job) => job,
+            Err(_) => panic!("the job did not come so far: {last:#?}"),
+        }
+    }
+
+    /// Moves the clock on.
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.advance(time);
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Ends the daemon in the ordinary way and starts another one on the same folder and database.
+    pub async fn restart(mut self) -> Self {
+        self.end().await;
+        let (config, clock, dir) = (self.config.clone(), self.clock.clone(), self.dir.take());
+        Self::run(config, clock, dir).await
+    }
+
+    /// Ends the daemon and fails when jobs were left in the queue.
+    pub async fn stop(self) {
+        for status in [JobStatus::Queued, JobStatus::Processing] {
+            let left =
+                self.operator.jobs(&JobQuery { status: Some(status), ..JobQuery::default() }).await.unwrap();
+            assert_eq!(left.total, 0, "jobs were left {status}: {:#?}", left.jobs);
+        }
+        self.stop_leaving_jobs().await;
+    }
+
+    /// Ends the daemon; the story knows which jobs it leaves.
+    pub async fn stop_leaving_jobs(mut self) {
+        self.end().await;
+    }
+
+    async fn end(&mut self) {
+        self.shutdown.cancel();
+        if let Some(running) = self.running.take() {
+            tokio::time::timeout(DEADLINE, running).await.expect("the daemon did not stop").unwrap().unwrap();
+        }
+    }
+}
+
+impl Drop for TestDaemon {
+    fn drop(&mut self) {
+        assert!(self.running.is_none() || std::thread::panicking(), "end the story with daemon.stop().await");
+    }
+}
+
+pub fn login(email: &str) -> Login {
+    Login { email: email.to_owned(), password: Secret::from(PASSWORD) }
+}
+
+/// What the daemon refused with, as `status slug: sentence`.
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T, astrops_api::ClientError>) -> String {
+    let error = answer.expect_err("should have been refused");
+    let problem = error.problem().unwrap_or_else(|| panic!("not a problem: {error:?}"));
+    assert!(!problem.request_id.is_empty() && !problem.instance.is_empty(), "{problem:?}");
+    format!("{} {}: {}", problem.status, problem.slug(), problem.sentence())
+}

@@ -1,0 +1,181 @@
+//! What surrounds a screen: header, tabs, status line, hints; and the layers over it.
+
+use chrono::{DateTime, Utc};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style},
+    text::{Line, Span},
+};
+
+use super::{App, MESSAGE};
+use crate::{
+    format,
+    keys::bindings,
+    layers::Layer,
+    message::LinkState,
+    screen::{Context, Screen, Tab, Tone},
+    text,
+    widgets::panel,
+};
+
+/// Below this nothing sensible can be shown.
+const SMALLEST: (u16, u16) = (24, 8);
+
+impl App {
+    /// Draws everything.
+    pub fn draw(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+        if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+            let words = format!("needs {} x {}", SMALLEST.0, SMALLEST.1);
+            panel::paint(buffer, area, [Line::raw(words)]);
+            return;
+        }
+        let rows = [1, 1, 0, 1, 1]
+            .map(|rows| if rows == 0 { Constraint::Fill(1) } else { Constraint::Length(rows) });
+        let [header, tabs, body, status, hints] = Layout::vertical(rows).areas(area);
+        self.draw_header(buffer, header, now);
+        let context = self.session.context(now);
+        if self.session.is_signed_in() {
+            self.draw_tabs(buffer, tabs, &context);
+            self.screens.get(self.tab).draw(buffer, body, &context);
+            if context.stale_since.is_some() {
+                buffer.set_style(body, Style::new().add_modifier(Modifier::DIM));
+            }
+        } else {
+            self.login.draw(buffer, body, &context);
+        }
+        self.draw_status(buffer, status, now);
+        self.draw_hints(buffer, hints, now);
+        if self.session.is_signed_in() {
+            let context = self.session.context(now);
+            let logs = self.screens.logs.figures();
+            for layer in &mut self.layers {
+                if let Layer::Diagnostics(page) = layer {
+                    page.set_lines(self.figures.lines(logs, (area.width, area.height)));
+                }
+                let room = if matches!(layer, Layer::Prompt(_)) { area } else { body };
+                layer.draw(buffer, room, &context);
+            }
+        }
+    }
+
+    fn draw_header(&self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+        let context = self.session.context(now);
+        let look = context.look;
+        let settings = &self.session.settings;
+        let wide = area.width >= 100;
+        let mut right = Vec::new();
+        if let Some((queued, running, failed)) =
+            self.screens.dashboard.counts().filter(|_| context.user.is_some())
+        {
+            right.push(Span::raw(format!("q{} r{} ", format::count(queued), format::count(running))));
+            let style = if failed > 0 { look.bad } else { Style::new() };
+            right.push(Span::styled(format!("f{}", format::count(failed)), style));
+            right.push(Span::raw("  "));
+        }
+        right.push(Span::raw(format!("{}Z ", format::clock(now))));
+        let right = Line::from(right);
+        let mut left = vec![Span::styled(" astrops ", look.title)];
+        left.push(Span::raw(format!(" {} ", text::neutral(&settings.profile))));
+        if settings.production {
+            left.push(Span::styled("PRODUCTION", look.banner));
+            left.push(Span::raw(" "));
+        }
+        if settings.read_only {
+            left.push(Span::styled("READ-ONLY ", look.warning));
+        }
+        if wide {
+            let address = settings.base.trim_start_matches("http://").trim_start_matches("https://");
+            left.push(Span::styled(format!("{} ", text::neutral(address)), look.dim));
+        }
+        left.push(self.link_span(&context));
+        if let Some(user) = context.user.filter(|_| area.width >= 72) {
+            let name =
+                if wide { user.email.as_str() } else { user.email.split('@').next().unwrap_or_default() };
+            let right = user.right.map_or("", |right| right.as_str());
+            left.push(Span::raw(format!("  {} ({right})", text::neutral(name))));
+        }
+        let taken = u16::try_from(right.width()).unwrap_or(0).min(area.width);
+        buffer.set_line(area.x, area.y, &Line::from(left), area.width.saturating_sub(taken + 1));
+        buffer.set_line(area.right() - taken, area.y, &right, taken);
+    }
+
+    fn link_span(&self, context: &Context<'_>) -> Span<'static> {
+        let look = context.look;
+        match context.link {
+            LinkState::Live(latency) => {
+                let dot = if look.ascii { "*" } else { "●" };
+                Span::styled(format!("{dot} LIVE {} ms", latency.as_millis()), look.good)
+            }
+            LinkState::Connecting => Span::styled("connecting", look.warning),
+            LinkState::SignedOut => Span::styled("signed out", look.dim),
+            LinkState::Waiting { attempt, .. } => {
+                let left = self
+                    .session
+                    .retry_at()
+                    .map_or(0.0, |at| (at - context.now).to_std().unwrap_or_default().as_secs_f64());
+                Span::styled(format!(" RECONNECTING in {left:.1} s (attempt {attempt}) "), look.banner)
+            }
+        }
+    }
+
+    fn draw_tabs(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
+        let look = context.look;
+        let mut spans = vec![Span::raw(" ")];
+        for tab in Tab::ALL {
+            let (digit, name) = tab.label();
+            if tab == self.tab {
+                spans
+                    .push(Span::styled(format!("[{digit} {name}]"), look.focus.add_modifier(Modifier::BOLD)));
+            } else {
+                spans.push(Span::styled(format!(" {digit}"), look.key));
+                spans.push(Span::raw(format!(" {name} ")));
+            }
+            spans.push(Span::raw(" "));
+        }
+        buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
+    }
+
+    fn draw_status(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+        let context = self.session.context(now);
+        let look = context.look;
+        let fresh =
+            self.message.as_ref().filter(|(_, _, at)| (now - *at).to_std().unwrap_or_default() < MESSAGE);
+        let (words, style) = match (fresh, context.link, context.stale_since) {
+            (Some((Tone::Note, words, _)), ..) => (words.clone(), look.active),
+            (Some((Tone::Trouble, words, _)), ..) => (format!("! {words}"), look.bad),
+            (None, LinkState::Waiting { reason, .. }, Some(since)) => {
+                let age = format::coarse(now - since);
+                (format!("! {reason}. What you see is {age} old; commands are refused."), look.bad)
+            }
+            (None, LinkState::Waiting { reason, .. }, None) => (format!("! {reason}"), look.bad),
+            _ if context.user.is_none() => return,
+            _ => match self.screens.get(self.tab).remark(&context) {
+                Some(words) => (words, look.dim),
+                None => return,
+            },
+        };
+        let words = text::neutral(&words).into_owned();
+        let width = usize::from(area.width.saturating_sub(2));
+        buffer.set_stringn(area.x + 1, area.y, text::fit(&words, width), width, style);
+    }
+
+    fn draw_hints(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+        let scope = self.scope();
+        let mut x = area.x + 1;
+        for row in bindings(scope) {
+            let (Some(word), Some(key)) = (row.hint, row.keys.first()) else { continue };
+            let off = scope.is_screen() && self.available(row.action, now).is_err();
+            let look = self.session.context(now).look;
+            let wide = u16::try_from(key.len() + word.len() + 3).unwrap_or(u16::MAX);
+            if x.saturating_add(wide) > area.right() + 2 {
+                break;
+            }
+            let (key_style, word_style) = if off { (look.dim, look.dim) } else { (look.key, Style::new()) };
+            let (next, _) = buffer.set_stringn(x, area.y, key, usize::from(area.right() - x), key_style);
+            x = (next + 1).min(area.right());
+            let (next, _) = buffer.set_stringn(x, area.y, word, usize::from(area.right() - x), word_style);
+            x = (next + 2).min(area.right());
+        }
+    }
+}

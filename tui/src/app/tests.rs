@@ -1,0 +1,5 @@
+//! The console as an operator meets it, without terminal and network.
+
+mod snapshots;
+mod stories;
+mod wild;

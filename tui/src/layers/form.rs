@@ -1,0 +1,243 @@
+//! Forms over a screen: a new notification, an edited schedule. Enter goes to the next field and, from the last,
+//! on to the question; a notification is shown as it will be mailed before it is queued.
+
+use astrops_api::{
+    notifications::{NewNotification, NotificationTypeInfo},
+    schedules::{EditSchedule, Schedule},
+    vocabulary::{MissedPolicy, OverlapPolicy},
+};
+use crossterm::event::KeyEvent;
+use ratatui::{buffer::Buffer, layout::Rect};
+use serde_json::{Map, Value};
+
+use super::{Confirm, Layer};
+use crate::{
+    keys::Action,
+    message::{Change, Request, Update},
+    screen::{Context, Effect},
+    text,
+    widgets::{
+        form::{Field, Form},
+        panel,
+    },
+};
+
+#[derive(Debug)]
+enum Kind {
+    Mail(Vec<NotificationTypeInfo>),
+    Schedule(Box<Schedule>),
+}
+
+/// A form with its purpose.
+#[derive(Debug)]
+pub struct FormLayer {
+    kind: Kind,
+    /// The fields.
+    pub form: Form,
+    error: Option<String>,
+    over: bool,
+}
+
+impl FormLayer {
+    /// A new notification of one of these types.
+    pub fn mail(types: Vec<NotificationTypeInfo>) -> Self {
+        let mut layer = Self { kind: Kind::Mail(types), form: Form::default(), error: None, over: false };
+        layer.rebuild();
+        layer
+    }
+
+    /// A schedule to edit.
+    pub fn schedule(schedule: &Schedule) -> Self {
+        let missed: Vec<&str> = MissedPolicy::ALL.iter().map(|word| word.as_str()).collect();
+        let overlap: Vec<&str> = OverlapPolicy::ALL.iter().map(|word| word.as_str()).collect();
+        let form = Form::new(vec![
+            Field::text("cron", "cron line", true, &schedule.cron),
+            Field::text("timeZone", "time zone", true, &schedule.time_zone),
+            Field::choice("missed", "missed fires", &missed, schedule.missed.as_str()),
+            Field::choice("overlap", "still running", &overlap, schedule.overlap.as_str()),
+        ]);
+        Self { kind: Kind::Schedule(Box::new(schedule.clone())), form, error: None, over: false }
+    }
+
+    /// Whether what it is for has happened.
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The fields that the chosen type of mail needs; what was typed stays.
+    fn rebuild(&mut self) {
+        let Kind::Mail(types) = &self.kind else { return };
+        let names: Vec<&str> = types.iter().map(|info| info.kind.as_str()).collect();
+        let chosen = self.form.get("type").to_owned();
+        let info = types.iter().find(|info| info.kind.as_str() == chosen).or(types.first());
+        let old = std::mem::take(&mut self.form);
+        let mut fields = vec![
+            Field::choice("type", "type", &names, info.map_or("", |info| info.kind.as_str())),
+            Field::text("recipient", "recipient", true, old.get("recipient")),
+        ];
+        if let Some(info) = info {
+            let data = info.required.iter().map(|name| (name, true));
+            let data = data.chain(info.optional.iter().map(|name| (name, false)));
+            fields.extend(data.map(|(name, required)| Field::text(name, name, required, old.get(name))));
+        }
+        self.form = Form::new(fields);
+    }
+
+    /// Moves between fields, sends or closes.
+    pub fn act(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
+        match action {
+            Action::Close => vec![Effect::Close],
+            Action::Open if self.form.at_end() => self.submit(context),
+            Action::Open => {
+                self.form.act(Action::Focus);
+                Vec::new()
+            }
+            _ => {
+                if self.form.act(action) {
+                    self.rebuild();
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes a letter.
+    pub fn typed(&mut self, key: KeyEvent) {
+        self.error = None;
+        if self.form.typed(key) {
+            self.rebuild();
+        }
+    }
+
+    fn submit(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        self.error = None;
+        if !self.form.is_complete() {
+            return Vec::new();
+        }
+        match &self.kind {
+            Kind::Mail(types) => {
+                let chosen = self.form.get("type");
+                let Some(info) = types.iter().find(|info| info.kind.as_str() == chosen) else {
+                    return Vec::new();
+                };
+                let names = info.required.iter().chain(&info.optional);
+                let data: Map<String, Value> = names
+                    .map(|name| (name.clone(), datum(self.form.get(name))))
+                    .filter(|(_, value)| value != "")
+                    .collect();
+                let recipient = self.form.get("recipient").to_owned();
+                let mail = NewNotification { kind: info.kind, recipient, data: data.into(), run_at: None };
+                vec![Effect::Ask(Request::Preview(Box::new(mail)))]
+            }
+            Kind::Schedule(schedule) => {
+                let edit = edited(schedule, &self.form);
+                if edit == EditSchedule::default() {
+                    self.error = Some("nothing was changed".into());
+                    return Vec::new();
+                }
+                let lines = changes(schedule, &edit);
+                let change = Change::EditSchedule(schedule.name.clone(), edit);
+                let title = format!("Edit {}?", schedule.name);
+                vec![Effect::Open(Layer::Confirm(Confirm::change(title, lines, 1, change, context)))]
+            }
+        }
+    }
+
+    /// Takes in the preview, a refusal, or that it is done.
+    pub fn update(&mut self, update: &Update, context: &Context<'_>) -> Vec<Effect> {
+        match (&self.kind, update) {
+            (Kind::Mail(_), Update::Preview(mail, preview)) => {
+                let mut lines = vec![
+                    format!("To {}", mail.recipient),
+                    format!("Subject: {}", preview.subject),
+                    String::new(),
+                ];
+                lines.extend(preview.text.lines().map(|line| format!("  {line}")));
+                let change = Change::Notify(mail.clone());
+                let confirm = Confirm::change("Queue this mail?", lines, 1, change, context);
+                return vec![Effect::Open(Layer::Confirm(confirm))];
+            }
+            (Kind::Mail(_), Update::Failed(request, reason)) if matches!(**request, Request::Preview(_)) => {
+                self.error = Some(reason.clone());
+            }
+            (Kind::Mail(_), Update::Done(Change::Notify(_), outcomes))
+            | (Kind::Schedule(_), Update::Done(Change::EditSchedule(..), outcomes)) => {
+                match outcomes.iter().find_map(|outcome| outcome.result.as_ref().err()) {
+                    Some(reason) => self.error = Some(reason.clone()),
+                    None => self.over = true,
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Draws itself.
+    pub fn draw(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
+        let (title, note) = match &self.kind {
+            Kind::Mail(types) => {
+                let chosen = self.form.get("type");
+                let info = types.iter().find(|info| info.kind.as_str() == chosen);
+                ("New notification".to_owned(), info.map_or("", |info| info.description.as_str()))
+            }
+            Kind::Schedule(schedule) => (format!("Edit {}", schedule.name), schedule.cron_text.as_str()),
+        };
+        let width = area.width.saturating_sub(8).clamp(20, 80);
+        let error = self.error.as_deref().map(|error| text::wrap(&text::neutral(error), usize::from(width)));
+        let error = error.unwrap_or_default();
+        let fields = u16::try_from(self.form.fields.len()).unwrap_or(u16::MAX);
+        let errors = u16::try_from(error.len()).unwrap_or(0);
+        let height = fields.saturating_add(3).saturating_add(errors);
+        let inner = panel::dialog(buffer, area, context.look, &title, (width, height));
+        if inner.height == 0 {
+            return;
+        }
+        buffer.set_stringn(
+            inner.x,
+            inner.y,
+            text::fit(&text::neutral(note), usize::from(inner.width)),
+            usize::from(inner.width),
+            context.look.dim,
+        );
+        let below = (errors + 1).min(inner.height - 1);
+        let fields = Rect { y: inner.y + 1, height: inner.height - 1 - below, ..inner };
+        self.form.draw(buffer, fields, context.look);
+        for (line, y) in error.iter().zip(fields.bottom()..inner.bottom()) {
+            buffer.set_stringn(inner.x, y, line, usize::from(inner.width), context.look.bad);
+        }
+        let hint = "Enter next field, on the last one: go on (asks)   Left/Right choose   Esc closes";
+        let hint = text::fit(hint, usize::from(inner.width));
+        buffer.set_stringn(inner.x, inner.bottom() - 1, hint, usize::from(inner.width), context.look.dim);
+    }
+}
+
+/// A number when it is written as one, else text.
+fn datum(text: &str) -> Value {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Number(number)) if number.to_string() == text => number.into(),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn edited(schedule: &Schedule, form: &Form) -> EditSchedule {
+    let differs = |name: &str, old: &str| Some(form.get(name)).filter(|new| *new != old).map(str::to_owned);
+    EditSchedule {
+        cron: differs("cron", &schedule.cron),
+        time_zone: differs("timeZone", &schedule.time_zone),
+        missed: differs("missed", schedule.missed.as_str()).and_then(|word| word.parse().ok()),
+        overlap: differs("overlap", schedule.overlap.as_str()).and_then(|word| word.parse().ok()),
+    }
+}
+
+fn changes(schedule: &Schedule, edit: &EditSchedule) -> Vec<String> {
+    let line = |name: &str, old: &str, new: Option<&str>| new.map(|new| format!("{name}: {old} -> {new}"));
+    [
+        line("cron line", &schedule.cron, edit.cron.as_deref()),
+        line("time zone", &schedule.time_zone, edit.time_zone.as_deref()),
+        line("missed fires", schedule.missed.as_str(), edit.missed.map(MissedPolicy::as_str)),
+        line("still running", schedule.overlap.as_str(), edit.overlap.map(OverlapPolicy::as_str)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

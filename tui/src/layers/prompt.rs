@@ -1,0 +1,116 @@
+//! A line to type in, at the bottom: a filter, a time, an id.
+
+use astrops_api::ids::JobId;
+use crossterm::event::KeyEvent;
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    widgets::{Clear, Widget},
+};
+use tui_input::Input;
+
+use crate::{
+    keys::Action,
+    screen::{Context, Effect},
+    widgets::input,
+};
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// What to narrow the list to.
+    Filter,
+    /// A time to go to.
+    Time,
+    /// A job to go to.
+    JobId,
+    /// Until when to delay these jobs.
+    Delay(Vec<JobId>),
+}
+
+impl Ask {
+    /// What stands before the line.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Time => "go to time (14:02, -15m, 2026-11-20 14:02)",
+            Self::JobId => "go to job id",
+            Self::Delay(_) => "delay until (14:02, +15m, 2026-11-20 14:02)",
+        }
+    }
+}
+
+/// The line.
+#[derive(Debug)]
+pub struct Prompt {
+    /// What is asked for.
+    pub ask: Ask,
+    typed: Input,
+    /// What was typed before, oldest first, and where recalling stands.
+    history: Vec<String>,
+    recalled: usize,
+    /// What stood there before: Esc brings it back.
+    before: String,
+}
+
+impl Prompt {
+    /// Asks, starting from `text`.
+    pub fn new(ask: Ask, text: &str) -> Self {
+        let typed = Input::new(text.to_owned());
+        Self { ask, typed, history: Vec::new(), recalled: 0, before: text.to_owned() }
+    }
+
+    /// With what was typed before.
+    pub fn remember(&mut self, history: Vec<String>) {
+        self.recalled = history.len();
+        self.history = history;
+    }
+
+    fn say(&self, done: bool) -> Effect {
+        Effect::Prompted(self.ask.clone(), self.typed.value().to_owned(), done)
+    }
+
+    /// Accepts, gives up or recalls.
+    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Open => vec![Effect::Close, self.say(true)],
+            Action::Close => {
+                let before = std::mem::take(&mut self.before);
+                vec![Effect::Close, Effect::Prompted(self.ask.clone(), before, false)]
+            }
+            Action::Up | Action::Down => {
+                self.recalled = if action == Action::Up {
+                    self.recalled.saturating_sub(1)
+                } else {
+                    (self.recalled + 1).min(self.history.len())
+                };
+                let text = self.history.get(self.recalled).cloned().unwrap_or_default();
+                self.typed = Input::new(text);
+                vec![self.say(false)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes a letter.
+    pub fn typed(&mut self, key: KeyEvent) -> Vec<Effect> {
+        if input::typed(&mut self.typed, key) { vec![self.say(false)] } else { Vec::new() }
+    }
+
+    /// Takes pasted text.
+    pub fn pasted(&mut self, pasted: &str) -> Vec<Effect> {
+        input::pasted(&mut self.typed, pasted);
+        vec![self.say(false)]
+    }
+
+    /// Draws itself on the last line of `area`.
+    pub fn draw(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
+        let line = Rect { y: area.bottom().saturating_sub(1), height: 1.min(area.height), ..area };
+        Clear.render(line, buffer);
+        let label = format!(" {}: ", self.ask.label());
+        let (x, _) = buffer.set_stringn(line.x, line.y, label, usize::from(line.width), context.look.key);
+        let room = Rect { x, width: line.right().saturating_sub(x), ..line };
+        input::draw(buffer, room, &self.typed, Style::new(), true, false);
+    }
+}

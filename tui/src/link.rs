@@ -1,0 +1,295 @@
+//! The one task that owns the client. Requests come in over one bounded channel and updates go out over another;
+//! no screen ever waits for the network.
+//!
+//! While somebody is signed in the link keeps two streams open, logs and jobs, and resumes them behind the last
+//! event it saw: nothing is lost or doubled over a reconnect, and what the daemon had pruned by then comes as a
+//! gap. When the connection breaks it tries again after [`backoff::pause`] for as long as it takes.
+//!
+//! Limits: changes are refused, not queued, while there is no connection. A screen that does not keep up makes
+//! the link wait, the daemon then drops the stream (`lagged`), and it is resumed by its last id.
+
+pub mod backoff;
+mod calls;
+mod streams;
+
+use std::{collections::VecDeque, time::Duration};
+
+use astrops_api::{Client, ClientError, Secret, vocabulary::Role};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    sync::mpsc::{Receiver, Sender},
+    time::Instant,
+};
+
+use crate::message::{LinkState, Outcome, Request, Update};
+use streams::{News, Streams};
+
+/// How often the daemon is asked whether it is there while nothing else is asked.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How a finished call reaches the loop: what to tell, how long it took, and whether the connection or the
+/// session broke over it.
+struct Finished {
+    updates: Vec<Update>,
+    took: Duration,
+    fault: Option<ClientError>,
+}
+
+/// Why the connected part of the loop ended.
+enum Ended {
+    /// The console is gone.
+    Closed,
+    /// The connection broke.
+    Lost(String),
+    /// The session is over.
+    SignedOut(String),
+}
+
+/// The task's state.
+pub struct Link<Jitter> {
+    client: Client,
+    token: Option<Secret>,
+    requests: Receiver<Request>,
+    updates: Sender<Update>,
+    /// A number from 0 to 1: randomness is a parameter.
+    jitter: Jitter,
+    cursor: streams::Cursor,
+}
+
+impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
+    /// A link over `client`, signed in with `token` when there is one.
+    pub fn new(
+        client: Client,
+        token: Option<Secret>,
+        requests: Receiver<Request>,
+        updates: Sender<Update>,
+        jitter: Jitter,
+    ) -> Self {
+        Self { client, token, requests, updates, jitter, cursor: streams::Cursor::default() }
+    }
+
+    /// Runs until the console is gone.
+    pub async fn run(mut self) {
+        loop {
+            let ended = match self.token.clone() {
+                None => self.signed_out().await,
+                Some(token) => {
+                    let client = self.client.with_token(token);
+                    self.signed_in(client).await
+                }
+            };
+            match ended {
+                Ended::Closed => return,
+                Ended::Lost(_) => {}
+                Ended::SignedOut(reason) => {
+                    self.token = None;
+                    if !self.tell(Update::SessionEnded(reason)).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `false` when nobody listens any more.
+    async fn tell(&self, update: Update) -> bool {
+        self.updates.send(update).await.is_ok()
+    }
+
+    /// Waits for somebody to sign in.
+    async fn signed_out(&mut self) -> Ended {
+        if !self.tell(Update::Link(LinkState::SignedOut)).await {
+            return Ended::Closed;
+        }
+        while let Some(request) = self.requests.recv().await {
+            let answer = match request {
+                Request::SignIn(login) => match self.client.login(&login).await {
+                    Ok(signed_in) => {
+                        self.token = Some(signed_in.token.clone());
+                        // Another person may see other rows: start from what is new.
+                        self.cursor = streams::Cursor::default();
+                        let told = self.tell(Update::SignedIn(Box::new(signed_in))).await;
+                        return if told { Ended::Lost(String::new()) } else { Ended::Closed };
+                    }
+                    Err(error) => Update::SignInFailed(calls::sign_in_sentence(&error, self.client.base())),
+                },
+                request => refuse(request, "nobody is signed in"),
+            };
+            if !self.tell(answer).await {
+                return Ended::Closed;
+            }
+        }
+        Ended::Closed
+    }
+
+    /// Connects, serves, and connects again, until the session or the console ends.
+    async fn signed_in(&mut self, client: Client) -> Ended {
+        let mut attempt = 0;
+        let mut welcomed = false;
+        loop {
+            if !self.tell(Update::Link(LinkState::Connecting)).await {
+                return Ended::Closed;
+            }
+            let began = Instant::now();
+            let lost = match self.connect(&client, &mut welcomed).await {
+                Ok((streams, latency)) => {
+                    match self.serve(&client, streams, latency).await {
+                        Ended::Lost(reason) => {
+                            // Whoever was connected for a while may try again at once.
+                            if began.elapsed() > Duration::from_secs(2) {
+                                attempt = 0;
+                            }
+                            reason
+                        }
+                        ended => return ended,
+                    }
+                }
+                Err(Ended::Lost(reason)) => reason,
+                Err(ended) => return ended,
+            };
+            attempt += 1;
+            let pause = backoff::pause(attempt, (self.jitter)());
+            let state = LinkState::Waiting { retry_in: pause, attempt, reason: lost };
+            if !self.tell(Update::Link(state)).await {
+                return Ended::Closed;
+            }
+            if let Some(ended) = self.wait(pause).await {
+                return ended;
+            }
+        }
+    }
+
+    /// Asks who we are and opens the streams behind what was seen last.
+    async fn connect(&mut self, client: &Client, welcomed: &mut bool) -> Result<(Streams, Duration), Ended> {
+        let began = Instant::now();
+        let user = client.me().await.map_err(|error| ended(&error))?;
+        let latency = began.elapsed();
+        if user.role != Role::Employee {
+            return Err(Ended::SignedOut(format!(
+                "{} is a {}: the console is for employees",
+                user.email, user.role
+            )));
+        }
+        if !*welcomed {
+            *welcomed = self.tell(Update::Welcome(user)).await;
+        }
+        let (streams, news) = Streams::open(client, &mut self.cursor).await.map_err(|error| ended(&error))?;
+        for update in news {
+            self.tell(update).await;
+        }
+        Ok((streams, latency))
+    }
+
+    /// Refuses what is asked for while there is no connection.
+    async fn wait(&mut self, pause: Duration) -> Option<Ended> {
+        let until = Instant::now() + pause;
+        loop {
+            let request = tokio::select! {
+                () = tokio::time::sleep_until(until) => return None,
+                request = self.requests.recv() => request,
+            };
+            let Some(request) = request else { return Some(Ended::Closed) };
+            if matches!(request, Request::SignOut) {
+                return Some(Ended::SignedOut("signed out".into()));
+            }
+            if !self.tell(refuse(request, "not connected")).await {
+                return Some(Ended::Closed);
+            }
+        }
+    }
+
+    /// Streams and answers until something ends.
+    async fn serve(&mut self, client: &Client, mut streams: Streams, latency: Duration) -> Ended {
+        if !self.tell(Update::Link(LinkState::Live(latency))).await {
+            return Ended::Closed;
+        }
+        let mut running: FuturesUnordered<BoxFuture<'static, Finished>> = FuturesUnordered::new();
+        let mut heartbeat = Instant::now() + HEARTBEAT;
+        let mut outbox: VecDeque<Update> = VecDeque::new();
+        let mut fault: Option<ClientError> = None;
+        loop {
+            while let Some(update) = outbox.pop_front() {
+                if !self.tell(update).await {
+                    return Ended::Closed;
+                }
+            }
+            if let Some(fault) = fault.take() {
+                // Changes under way must not vanish without a word.
+                for lost in drain(&mut running).await {
+                    self.tell(lost).await;
+                }
+                return ended(&fault);
+            }
+            tokio::select! {
+                request = self.requests.recv() => match request {
+                    None => return Ended::Closed,
+                    Some(Request::SignOut) => {
+                        let reason = match client.logout().await {
+                            Ok(()) => "signed out".to_owned(),
+                            Err(error) => format!("signed out here; the daemon did not hear it: {error}"),
+                        };
+                        return Ended::SignedOut(reason);
+                    }
+                    Some(request) => running.push(calls::call(client.clone(), request)),
+                },
+                Some(finished) = running.next(), if !running.is_empty() => {
+                    heartbeat = Instant::now() + HEARTBEAT;
+                    outbox.extend(finished.updates);
+                    if finished.fault.is_none() {
+                        outbox.push_back(Update::Link(LinkState::Live(finished.took)));
+                    }
+                    fault = finished.fault;
+                }
+                news = streams.next(client, &mut self.cursor) => match news {
+                    News::Updates(updates) => outbox.extend(updates),
+                    News::Broken(error) => fault = Some(error),
+                },
+                () = tokio::time::sleep_until(heartbeat) => {
+                    heartbeat = Instant::now() + HEARTBEAT;
+                    running.push(calls::heartbeat(client.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// What is still running when the connection broke: given a moment to end, for a change may have been answered.
+async fn drain(running: &mut FuturesUnordered<BoxFuture<'static, Finished>>) -> Vec<Update> {
+    let mut updates = Vec::new();
+    let patience = tokio::time::sleep(Duration::from_millis(500));
+    tokio::pin!(patience);
+    loop {
+        tokio::select! {
+            finished = running.next() => match finished {
+                Some(finished) => updates.extend(finished.updates),
+                None => return updates,
+            },
+            () = &mut patience => return updates,
+        }
+    }
+}
+
+/// The answer to a request that is not even tried.
+pub fn refuse(request: Request, reason: &str) -> Update {
+    match request {
+        Request::Change(change) => {
+            let target = "nothing was done".to_owned();
+            Update::Done(change, vec![Outcome { target, result: Err(reason.to_owned()) }])
+        }
+        request => Update::Failed(Box::new(request), reason.to_owned()),
+    }
+}
+
+/// What `error` ends.
+fn ended(error: &ClientError) -> Ended {
+    session_over(error).map_or_else(|| Ended::Lost(error.to_string()), Ended::SignedOut)
+}
+
+/// Why the session is over, when that is what `error` says.
+fn session_over(error: &ClientError) -> Option<String> {
+    let problem = error.problem().filter(|problem| problem.status == 401)?;
+    Some(if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() })
+}
+
+#[cfg(test)]
+mod tests;

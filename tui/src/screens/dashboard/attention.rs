@@ -1,0 +1,94 @@
+//! What needs a person, worst first, each with the place where it is mended.
+
+use astrops_api::{
+    jobs::JobStats,
+    schedules::Schedule,
+    status::Status,
+    vocabulary::{FireOutcome, JobStatus, Severity},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    format,
+    screen::{Place, Tab},
+};
+
+/// A due job that waits longer than this says that workers do not keep up.
+const PATIENCE: TimeDelta = TimeDelta::minutes(1);
+
+/// One thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Need {
+    /// How bad.
+    pub severity: Severity,
+    /// What it is.
+    pub words: String,
+    /// Where it is mended, when that is in the console.
+    pub place: Option<Place>,
+}
+
+/// Everything that needs a person now.
+pub fn needs(
+    status: Option<&Status>,
+    queue: Option<&JobStats>,
+    schedules: &[Schedule],
+    now: DateTime<Utc>,
+) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut add = |severity, words: String, place| needs.push(Need { severity, words, place });
+    for part in status.into_iter().flat_map(|status| &status.parts).filter(|part| !part.ok) {
+        add(Severity::Critical, format!("{} does not work: {}", part.name, part.detail), None);
+    }
+    if let Some(stats) = queue {
+        if stats.delivery_unknown > 0 {
+            let words =
+                format!("{} nobody knows the fate of: were they delivered?", mails(stats.delivery_unknown));
+            add(Severity::Critical, words, Some(Place::Jobs("delivery:unknown".into())));
+        }
+        for row in &stats.types {
+            if row.failed > 0 {
+                let words = format!("{} {} failed", format::count(row.failed), row.kind);
+                let filter = format!("status:{} type:{}", JobStatus::Failed, row.kind);
+                add(Severity::Error, words, Some(Place::Jobs(filter)));
+            }
+            if row.paused {
+                let words = format!(
+                    "{} is paused, {} queued: P on its line resumes",
+                    row.kind,
+                    format::count(row.queued)
+                );
+                add(Severity::Warning, words, Some(Place::Jobs(format!("status:queued type:{}", row.kind))));
+            }
+        }
+        if let Some(due) = stats.oldest_due_at.filter(|due| now - *due > PATIENCE) {
+            let words = format!("a job has been due for {}: workers do not keep up", format::span(now - due));
+            add(Severity::Warning, words, Some(Place::Jobs("status:queued".into())));
+        }
+    }
+    for schedule in schedules {
+        let place = Some(Place::Schedule(schedule.name.clone()));
+        if schedule.paused {
+            add(Severity::Warning, format!("schedule {} is paused", schedule.name), place.clone());
+        }
+        let Some(run) = &schedule.last_run else { continue };
+        if run.job_status == Some(JobStatus::Failed) {
+            add(Severity::Error, format!("the last run of {} failed", schedule.name), place);
+        } else if run.outcome == FireOutcome::Missed {
+            add(Severity::Warning, format!("{} missed its last fire", schedule.name), place);
+        }
+    }
+    if let Some(status) = status {
+        let skew = (status.now - now).abs();
+        // The answer is as old as the last question; a minute leaves room for that.
+        if skew > TimeDelta::minutes(2) {
+            let words = format!("this computer's clock and the daemon's differ by {}", format::span(skew));
+            add(Severity::Warning, words, Some(Place::Tab(Tab::Logs)));
+        }
+    }
+    needs.sort_by_key(|need| std::cmp::Reverse(need.severity));
+    needs
+}
+
+fn mails(count: u64) -> String {
+    if count == 1 { "1 mail".to_owned() } else { format!("{} mails", format::count(count)) }
+}

@@ -1,0 +1,126 @@
+//! What can be done to jobs: to which of them, with what question.
+
+use astrops_api::{
+    ids::JobId,
+    jobs::{Delay, Job},
+    vocabulary::{Delivery, JobStatus},
+};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    format,
+    keys::Action,
+    layers::{Ask, Confirm, Layer, Prompt},
+    message::Change,
+    screen::{Context, Effect},
+};
+
+/// Whether `action` fits a job, and for which jobs it does, in words.
+fn fits(action: Action, job: &Job) -> bool {
+    match action {
+        Action::Retry => matches!(job.status, JobStatus::Failed | JobStatus::Cancelled),
+        Action::Cancel | Action::Execute => !job.status.is_ended(),
+        Action::Delay => job.status == JobStatus::Queued,
+        Action::Delete => job.status.is_ended(),
+        _ => true,
+    }
+}
+
+const fn fitting(action: Action) -> &'static str {
+    match action {
+        Action::Retry => "failed or cancelled",
+        Action::Cancel | Action::Execute => "queued or processing",
+        Action::Delay => "queued",
+        _ => "ended",
+    }
+}
+
+/// Why `action` is off for these jobs.
+pub fn available(action: Action, jobs: &[&Job]) -> Result<(), String> {
+    if jobs.is_empty() {
+        return Err("there is no job under the cursor".into());
+    }
+    if action == Action::Execute && jobs.len() > 1 {
+        return Err("one job at a time: Esc unmarks".into());
+    }
+    if jobs.iter().any(|job| fits(action, job)) {
+        return Ok(());
+    }
+    let who = match jobs {
+        [job] => format!("the job is {}", job.status),
+        _ => format!("none of the {} marked jobs fits", jobs.len()),
+    };
+    Err(format!("{who}: only what is {} can be", fitting(action)))
+}
+
+/// The question before `action`.
+pub fn ask(action: Action, jobs: &[&Job], context: &Context<'_>) -> Vec<Effect> {
+    let fit: Vec<&Job> = jobs.iter().copied().filter(|job| fits(action, job)).collect();
+    let ids: Vec<JobId> = fit.iter().map(|job| job.id).collect();
+    let Some(first) = ids.first().copied() else { return Vec::new() };
+    if action == Action::Delay {
+        return vec![Effect::Open(Layer::Prompt(Prompt::new(Ask::Delay(ids), "")))];
+    }
+    // What must be read comes first: a low screen cuts the list.
+    let mut lines = Vec::new();
+    if fit.len() < jobs.len() {
+        let left = format::things(jobs.len() - fit.len(), "marked job");
+        lines.push(format!("{left} left out: only what is {} can be.", fitting(action)));
+    }
+    let (verb, change) = match action {
+        Action::Retry => {
+            let unknown = fit.iter().filter(|job| job.delivery == Some(Delivery::Unknown)).count();
+            if unknown > 0 {
+                lines.push(format!(
+                    "Nobody knows whether {unknown} of these mails went out: they may arrive twice."
+                ));
+            }
+            ("Retry", Change::Retry(ids.clone()))
+        }
+        Action::Cancel => {
+            if fit.iter().any(|job| job.status == JobStatus::Processing) {
+                lines.push(
+                    "Running jobs are asked to stop; one that is nearly done may still complete.".into(),
+                );
+            }
+            ("Cancel", Change::Cancel(ids.clone()))
+        }
+        Action::Delete => {
+            lines.push("They and their attempts are gone for good.".into());
+            ("Delete", Change::Delete(ids.clone()))
+        }
+        _ => ("Run now", Change::Execute(first)),
+    };
+    lines.extend(describe(&fit));
+    let title = format!("{verb} {}?", format::things(ids.len(), "job"));
+    vec![Effect::Open(Layer::Confirm(Confirm::change(title, lines, ids.len(), change, context)))]
+}
+
+/// The question before delaying, once the time is known.
+pub fn delay(ids: &[JobId], until: DateTime<Utc>, context: &Context<'_>) -> Effect {
+    if until <= context.now {
+        return Effect::trouble(format!("{} is not in the future", format::full(until)));
+    }
+    let title = format!("Delay {}?", format::things(ids.len(), "job"));
+    let lines =
+        vec![format!("Not before {} ({}).", format::full(until), format::relative(until, context.now))];
+    let change = Change::Delay(ids.to_vec(), Delay { run_at: until });
+    Effect::Open(Layer::Confirm(Confirm::change(title, lines, ids.len(), change, context)))
+}
+
+/// The first few jobs in words.
+fn describe(jobs: &[&Job]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let mut lines: Vec<String> = jobs
+        .iter()
+        .take(SHOWN)
+        .map(|job| {
+            let error = job.error_message.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            format!("  {} {} {} {}{error}", job.id.short(), job.kind, job.target(), job.status)
+        })
+        .collect();
+    if jobs.len() > SHOWN {
+        lines.push(format!("  and {} more", jobs.len() - SHOWN));
+    }
+    lines
+}
