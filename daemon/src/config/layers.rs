@@ -23,7 +23,8 @@ use super::{
 };
 
 /// Where a configuration is read from; [`Sources::of_process`] gives this process's, tests give their own.
-#[derive(Clone, Debug, Default)]
+/// No `Debug`: the environment may hold secrets.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The configuration file; must exist when given.
     pub file: Option<PathBuf>,

@@ -8,16 +8,12 @@
 //! once: a crash after the final dot leaves the mail unknown, and sending it again may make a second one.
 
 pub mod address;
-mod definitions;
 mod file;
 mod mail;
 mod memory;
 mod smtp;
 pub mod templates;
 mod transport;
-#[cfg(test)]
-mod villain;
-mod wire;
 
 pub use file::FileTransport;
 pub use mail::Mail;

@@ -76,7 +76,7 @@ impl Transport {
         }
         match self {
             Self::File(file) => file.deliver(mail, now).await,
-            Self::Smtp(smtp) => smtp.deliver(mail, now, stages, cancel).await,
+            Self::Smtp(smtp) => Box::pin(smtp.deliver(mail, now, stages, cancel)).await,
             Self::Memory(memory) => memory.deliver(mail, now, stages).await,
         }
     }
@@ -85,7 +85,7 @@ impl Transport {
     pub async fn check(&self) -> Result<String, String> {
         match self {
             Self::File(file) => file.check().await,
-            Self::Smtp(smtp) => smtp.check().await,
+            Self::Smtp(smtp) => Box::pin(smtp.check()).await,
             Self::Memory(_) => Ok("kept in memory".to_owned()),
         }
     }

@@ -22,7 +22,7 @@ pub(super) struct Definition {
 /// A template's name and source, compiled in.
 macro_rules! template {
     ($file:literal, $ending:literal) => {
-        (concat!($file, $ending), include_str!(concat!("../../../config/mail/", $file, $ending)))
+        (concat!($file, $ending), include_str!(concat!("../../../../config/mail/", $file, $ending)))
     };
 }
 

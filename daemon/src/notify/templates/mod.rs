@@ -4,6 +4,10 @@
 //! can make a second header line. A template that names a field which does not exist fails in the tests, because
 //! undefined is strict and every known field is there (as none when it was not given).
 
+mod definitions;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, fmt};
 
 use astrops_api::{notifications::NotificationTypeInfo, problem::FieldError, vocabulary::NotificationType};
@@ -11,10 +15,8 @@ use chrono::{DateTime, Utc};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
 use serde_json::Value;
 
-use super::{
-    address::{MAX_LINE, check_line, is_hostile},
-    definitions::{DEFINITIONS, DETAILS, Definition, LAYOUTS},
-};
+use self::definitions::{DEFINITIONS, DETAILS, Definition, LAYOUTS};
+use super::address::{MAX_LINE, check_line, is_hostile};
 
 /// A rendered mail. `Debug` gives sizes only: mails are private.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,7 +131,7 @@ fn read(definition: &Definition, data: &Value) -> Result<BTreeMap<&'static str, 
                     given.insert(field, Given::One(present(field, text, data)));
                 }
                 None => {
-                    errors.push(at(&format!("data/{field}"), "must be text, a number or a flag".to_owned()))
+                    errors.push(at(&format!("data/{field}"), "must be text, a number or a flag".to_owned()));
                 }
             },
         }
@@ -245,7 +247,3 @@ fn tidy(text: &str) -> String {
     }
     tidy
 }
-
-#[cfg(test)]
-#[path = "templates_tests.rs"]
-mod tests;

@@ -168,9 +168,11 @@ impl Script {
         if self.protection == Protection::StartTls && !is_secure {
             lines.push("STARTTLS".to_owned());
         }
-        let last = lines.len() - 1;
-        let mark = |at| if at == last { ' ' } else { '-' };
-        lines.iter().enumerate().map(|(at, line)| format!("250{}{line}\r\n", mark(at))).collect()
+        let last = lines.pop().unwrap();
+        lines.iter().fold(String::new(), |reply, line| reply + "250-" + line + "\r\n")
+            + "250 "
+            + &last
+            + "\r\n"
     }
 }
 

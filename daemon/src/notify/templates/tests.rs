@@ -1,3 +1,5 @@
+//! What mails say, and what data cannot make them say.
+
 use serde_json::json;
 
 use super::*;
@@ -78,9 +80,8 @@ fn every_known_field_is_shown_when_given() {
         for field in definition.fields() {
             let probe = match field {
                 "currency" => "USD",
-                "startDateTime" => "1 August 2026, 10:30 UTC",
+                "startDateTime" | "until" => "1 August 2026, 10:30 UTC",
                 "salesStartAt" => "1 July 2026, 08:00 UTC",
-                "until" => "1 August 2026, 10:30 UTC",
                 "seats" => "2",
                 "amount" => "99.90 USD",
                 "price" => "49.95 USD",

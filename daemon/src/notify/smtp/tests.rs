@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
-use super::*;
+use super::{
+    villain::{Act, Phase, Protection, Seen, Villain, say},
+    *,
+};
 use crate::notify::{
     Transport,
     mail::tests::{mail_to, noon},
     transport::tests::Marks,
-    villain::{Act, FEATURES, Phase, Protection, Seen, Villain, say},
 };
 
 /// The verdicts, without their texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Sent,
     Later,
     Never,
@@ -21,7 +23,7 @@ enum Verdict {
 
 use Verdict::{Later, Never, Sent, Unknown};
 
-fn verdict(delivered: &Delivered) -> Verdict {
+pub(super) fn verdict(delivered: &Delivered) -> Verdict {
     match delivered {
         Delivered::Sent { .. } => Sent,
         Delivered::NotSent { permanent: false, .. } => Later,
@@ -30,7 +32,7 @@ fn verdict(delivered: &Delivered) -> Verdict {
     }
 }
 
-fn text(delivered: &Delivered) -> &str {
+pub(super) fn text(delivered: &Delivered) -> &str {
     match delivered {
         Delivered::Sent { response } => response,
         Delivered::NotSent { error, .. } | Delivered::Unknown { error } => error,
@@ -38,11 +40,11 @@ fn text(delivered: &Delivered) -> &str {
 }
 
 const LONG: Duration = Duration::from_secs(20);
-const SHORT: Duration = Duration::from_millis(60);
+pub(super) const SHORT: Duration = Duration::from_millis(60);
 
-const PATIENT: TimeLimits = TimeLimits { connect: LONG, command: LONG, data: LONG, verdict: LONG };
+pub(super) const PATIENT: TimeLimits = TimeLimits { connect: LONG, command: LONG, data: LONG, verdict: LONG };
 
-fn config(host: &str, port: u16, tls: TlsMode) -> SmtpConfig {
+pub(super) fn config(host: &str, port: u16, tls: TlsMode) -> SmtpConfig {
     let mut config = crate::config::Config::defaults(Path::new("unused")).unwrap().mail.smtp;
     (config.host, config.port, config.tls) = (Some(host.to_owned()), port, tls);
     config
@@ -53,7 +55,7 @@ fn to_villain(villain: &Villain, limits: TimeLimits) -> Transport {
     Transport::Smtp(SmtpTransport::new(&config).unwrap().with_limits(limits))
 }
 
-async fn send(transport: &Transport, mail: &Mail) -> Delivered {
+pub(super) async fn send(transport: &Transport, mail: &Mail) -> Delivered {
     transport.deliver(mail, noon(), &Marks::default(), &CancellationToken::new()).await
 }
 
@@ -75,7 +77,6 @@ async fn meet(acts: &[(Phase, Act)]) -> (Delivered, Seen) {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one row per behaviour")]
 async fn no_server_can_make_us_believe_that_a_mail_was_sent_or_was_not() {
     use Act::{Drip, Drop, Last, Silence};
     use Phase::{Content, Data, Dot, Greeting, Hello, Mail, Quit, Rcpt};
@@ -159,7 +160,7 @@ async fn no_server_can_make_us_believe_that_a_mail_was_sent_or_was_not() {
             Later | Never => assert_eq!(seen.taken, 0, "a false \"not sent\": {name}"),
             Unknown => {}
         }
-        assert!(text(&delivered).chars().count() <= 500 + 200, "{name}");
+        assert!(text(&delivered).chars().count() <= 500, "{name}");
         assert!(!text(&delivered).chars().any(char::is_control), "{name}: {delivered:?}");
     }
 }
@@ -192,7 +193,7 @@ async fn hostile_words_of_a_server_are_tamed() {
 async fn a_server_that_leaves_before_the_dot_did_not_get_the_mail() {
     // Larger than what the sockets buffer, so that the dot is still in our hands when the server leaves.
     let mut mail = mail_to("ada@example.org");
-    mail.content.text = "All work and no play makes Jack a dull boy.\n".repeat(800_000);
+    mail.content.text = "All work and no play makes Jack a dull boy. ".repeat(300_000);
     for act in [Act::Drop, Act::Silence] {
         let villain = Villain::with(&[(Phase::Content, act.clone())]).await;
         let limits = TimeLimits { verdict: Duration::from_millis(500), ..PATIENT };
@@ -262,14 +263,16 @@ async fn a_refused_recipient_never_reaches_the_dot() {
 
 #[tokio::test]
 async fn cancelling_stops_a_mail_before_the_dot_at_once() {
-    for phase in [Phase::Greeting, Phase::Rcpt, Phase::Data] {
+    for (phase, commands) in [(Phase::Greeting, 0), (Phase::Rcpt, 3), (Phase::Data, 4)] {
         let villain = Villain::with(&[(phase, Act::Silence)]).await;
         let (transport, mail, marks) =
             (to_villain(&villain, PATIENT), mail_to("ada@example.org"), Marks::default());
         let cancel = CancellationToken::new();
         let start = Instant::now();
         let stop = async {
-            tokio::time::sleep(SHORT).await;
+            while (villain.seen().sessions, villain.seen().commands.len()) != (1, commands) {
+                tokio::task::yield_now().await;
+            }
             cancel.cancel();
         };
         let (delivered, ()) = tokio::join!(transport.deliver(&mail, noon(), &marks, &cancel), stop);
@@ -294,107 +297,6 @@ async fn cancelling_at_the_dot_does_not_tear_the_mail() {
     assert_eq!(delivered, Delivered::Sent { response: "250 it took me a while to say so".to_owned() });
 }
 
-/// A transport with TLS that trusts the villain's authority, if `trusting`.
-fn secure(villain: &Villain, host: &str, tls: TlsMode, trusting: bool, limits: TimeLimits) -> Transport {
-    let mut config = config(host, villain.address.port(), tls);
-    let authority = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/notify/testdata/ca.pem");
-    config.ca_file = trusting.then_some(authority);
-    config.username = Some("ops".to_owned());
-    config.password = Some("s3cret".into());
-    Transport::Smtp(SmtpTransport::new(&config).unwrap().with_limits(limits))
-}
-
-const WITH_AUTH: &str = "8BITMIME AUTH_PLAIN_LOGIN";
-
-#[tokio::test]
-async fn with_tls_password_and_mail_travel_encrypted() {
-    for (protection, tls) in
-        [(Protection::StartTls, TlsMode::StartTls), (Protection::Implicit, TlsMode::Implicit)]
-    {
-        let villain = Villain::start(&[], protection, WITH_AUTH).await;
-        let transport = secure(&villain, "localhost", tls, true, PATIENT);
-        let delivered = send(&transport, &mail_to("ada@example.org")).await;
-        assert_eq!(delivered, Delivered::Sent { response: "250 2.0.0 queued as 42".to_owned() });
-        let bare = villain.seen().commands.into_iter().filter(|(_, is_secure)| !is_secure);
-        assert!(bare.map(|(command, _)| command).all(|c| c.starts_with("EHLO") || c == "STARTTLS"));
-        let port = villain.address.port();
-        assert_eq!(transport.check().await, Ok(format!("localhost:{port} answers")));
-    }
-}
-
-#[tokio::test]
-async fn without_the_tls_that_was_asked_for_nothing_is_sent() {
-    use Protection::{Implicit, Plain, StartTls};
-    let injected = (Phase::StartTls, say("220 go\r\n250 said before TLS\r\n"));
-    let rows: [(Protection, Vec<(Phase, Act)>, &str, bool, &str); 7] = [
-        (
-            Plain,
-            vec![],
-            "localhost",
-            true,
-            "the server offers no STARTTLS, and nothing is sent in plain text",
-        ),
-        (
-            StartTls,
-            vec![(Phase::StartTls, say("454 not now\r\n"))],
-            "localhost",
-            true,
-            "STARTTLS: 454 not now",
-        ),
-        (StartTls, vec![injected], "localhost", true, "TLS: the server spoke before TLS was there"),
-        (StartTls, vec![(Phase::StartTls, Act::Drop)], "localhost", true, "STARTTLS: "),
-        (StartTls, vec![], "localhost", false, "TLS: invalid peer certificate"),
-        (StartTls, vec![], "127.0.0.1", true, "TLS: invalid peer certificate"),
-        (Implicit, vec![], "localhost", false, "TLS: invalid peer certificate"),
-    ];
-    for (protection, acts, host, trusting, told) in rows {
-        let villain = Villain::start(&acts, protection, WITH_AUTH).await;
-        let tls = if protection == Implicit { TlsMode::Implicit } else { TlsMode::StartTls };
-        let delivered =
-            send(&secure(&villain, host, tls, trusting, PATIENT), &mail_to("ada@example.org")).await;
-        assert_eq!(verdict(&delivered), Later, "{delivered:?}");
-        assert!(text(&delivered).starts_with(told), "{delivered:?} is not {told}");
-        let commands = villain.seen().commands;
-        assert!(
-            !commands.iter().any(|(c, _)| c.starts_with("AUTH") || c.starts_with("MAIL")),
-            "{commands:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_handshake_that_never_ends_has_a_time_limit() {
-    let villain = Villain::start(&[], Protection::Plain, FEATURES).await;
-    let limits = TimeLimits { command: SHORT, ..PATIENT };
-    // The villain waits for a command, we wait for its part of the handshake.
-    let delivered =
-        send(&secure(&villain, "localhost", TlsMode::Implicit, true, limits), &mail_to("ada@example.org"))
-            .await;
-    assert_eq!(verdict(&delivered), Later);
-}
-
-#[tokio::test]
-async fn a_refused_sign_in_is_told_without_the_password() {
-    let plain = |villain: &Villain| {
-        let mut config = config("127.0.0.1", villain.address.port(), TlsMode::None);
-        (config.username, config.password) = (Some("ops".to_owned()), Some("s3cret".into()));
-        Transport::Smtp(SmtpTransport::new(&config).unwrap().with_limits(PATIENT))
-    };
-    for (features, acts, expected, told) in [
-        ("AUTH_PLAIN", vec![], Sent, "250 2.0.0 queued as 42"),
-        ("AUTH_LOGIN", vec![], Sent, "250 2.0.0 queued as 42"),
-        ("AUTH_PLAIN", vec![(Phase::Auth, say("535 no\r\n"))], Later, "AUTH: 535 no"),
-        ("AUTH_LOGIN", vec![(Phase::Auth, say("535 no\r\n"))], Later, "AUTH: 535 no"),
-        ("AUTH_PLAIN", vec![(Phase::Auth, say("250 hm\r\n"))], Sent, "250 2.0.0 queued as 42"),
-        ("AUTH_CRAM-MD5", vec![], Later, "the server offers neither AUTH PLAIN nor AUTH LOGIN"),
-        ("8BITMIME", vec![], Later, "the server offers neither AUTH PLAIN nor AUTH LOGIN"),
-    ] {
-        let villain = Villain::start(&acts, Protection::Plain, features).await;
-        let delivered = send(&plain(&villain), &mail_to("ada@example.org")).await;
-        assert_eq!((verdict(&delivered), text(&delivered)), (expected, told), "{features}");
-    }
-}
-
 #[tokio::test]
 async fn check_tells_whether_the_server_answers() {
     let villain = Villain::with(&[]).await;
@@ -406,16 +308,4 @@ async fn check_tells_whether_the_server_answers() {
     assert!(
         to_villain(&silent, limits).check().await.is_err_and(|error| error.contains("no answer within 60ms"))
     );
-}
-
-#[test]
-fn a_certificate_file_without_certificates_is_refused_at_start() {
-    let scratch = tempfile::tempdir().unwrap();
-    let file = scratch.path().join("ca.pem");
-    let mut config = config("localhost", 587, TlsMode::StartTls);
-    config.ca_file = Some(file.clone());
-    let refused = |config: &SmtpConfig| format!("{:#}", SmtpTransport::new(config).err().unwrap());
-    assert!(refused(&config).contains("No such file"), "{}", refused(&config));
-    fs::write(&file, "nothing here").unwrap();
-    assert!(refused(&config).ends_with("holds no certificate"), "{}", refused(&config));
 }

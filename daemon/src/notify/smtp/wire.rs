@@ -4,7 +4,7 @@
 //! - it gets one line of reply at a time, so that what a server says too early stays visible ([`Wire::is_quiet`]):
 //!   an extra `250` after DATA's `354` would otherwise pass for the verdict on a mail that is refused later;
 //! - what was said in plain text before STARTTLS is never taken for an answer after it (CVE-2011-0411);
-//! - lines are ASCII without control characters, end in CRLF, and are cut where they get too long;
+//! - lines are ASCII without control characters, end in CRLF, are cut where they get too long, and come to an end;
 //! - it knows whether the final dot was ever given to the socket ([`Wire::dot_was_offered`]).
 
 use std::{
@@ -30,6 +30,10 @@ const FINAL_DOT: &[u8] = b"\r\n.\r\n";
 /// Bytes of a reply line that are kept; RFC 5321 section 4.5.3.1.5 allows 512, lettre refuses more than 1,000.
 const MAX_REPLY_LINE: usize = 900;
 
+/// Most bytes of a whole reply. lettre parses a reply from its beginning at every line, so that a long one with short
+/// lines would keep a worker busy for seconds.
+const MAX_REPLY: usize = 16 * 1024;
+
 /// A handle of the connection; the SMTP client holds another one.
 #[derive(Clone)]
 pub(super) struct Wire(Arc<Mutex<Inner>>);
@@ -41,6 +45,8 @@ struct Inner {
     unread: Vec<u8>,
     /// The tamed line that is being handed out.
     line: VecDeque<u8>,
+    /// Bytes handed out since we last said something.
+    reply: usize,
     dot_was_offered: bool,
 }
 
@@ -62,6 +68,7 @@ impl Wire {
             peer,
             unread: Vec::new(),
             line: VecDeque::new(),
+            reply: 0,
             dot_was_offered: false,
         };
         Ok(Self(Arc::new(Mutex::new(inner))))
@@ -160,9 +167,14 @@ impl AsyncRead for Wire {
         let mut inner = self.lock();
         loop {
             if !inner.line.is_empty() {
+                if inner.reply > MAX_REPLY {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, "the server's reply has no end");
+                    return Poll::Ready(Err(error));
+                }
                 let count = buffer.remaining().min(inner.line.len());
                 let bytes: Vec<u8> = inner.line.drain(..count).collect();
                 buffer.put_slice(&bytes);
+                inner.reply += count;
                 return Poll::Ready(Ok(()));
             }
             if !inner.take_line() && ready!(inner.fill(context))? == 0 {
@@ -175,6 +187,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.lock();
+        inner.reply = 0;
         inner.dot_was_offered |= bytes == FINAL_DOT;
         match &mut inner.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
