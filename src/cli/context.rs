@@ -71,7 +71,10 @@ pub struct Context {
     pub identity: Identity,
     /// When the command began.
     pub now: DateTime<Utc>,
-    profile: Option<(String, Profile)>,
+    /// What the client is signed in with.
+    pub token: Option<Secret>,
+    /// The daemon's profile, if it has one.
+    pub profile: Option<(String, Profile)>,
     /// The flags that lead to the same daemon, for advice.
     flags: String,
 }
@@ -86,11 +89,11 @@ impl Context {
         let tokens = Tokens::new(&folders.state);
         let mut client = Client::new(&url, http_client()?);
         let (token, identity) = token(&tokens, &url)?;
-        if let Some(token) = token {
-            client = client.with_token(token);
+        if let Some(token) = &token {
+            client = client.with_token(token.clone());
         }
         let out = Output::new(global.json, global.quiet);
-        Ok(Self { client, out, tokens, identity, now: times::now(), profile, flags })
+        Ok(Self { client, out, tokens, identity, now: times::now(), token, profile, flags })
     }
 
     /// Refuses on a read-only profile. Every command that changes something begins with this or [`Self::danger`].

@@ -4,6 +4,7 @@
 //! - [`failure`] decides exit codes and words of every failure, once.
 //! - every other file is one family of commands.
 
+mod console;
 mod context;
 mod failure;
 mod follow;
@@ -79,6 +80,8 @@ enum Remote {
     Schedules(schedules::Command),
     /// Send a notification, list the types, or preview one.
     Notify(notify::Args),
+    /// Open the console.
+    Console(console::Args),
 }
 
 /// Does what was asked for; whatever goes wrong has been told when this returns.
@@ -105,13 +108,14 @@ async fn remote(global: &Global, command: Remote) -> Result<(), Failure> {
         Remote::Jobs(command) => command.run(&context).await,
         Remote::Schedules(command) => command.run(&context).await,
         Remote::Notify(args) => args.run(&context).await,
+        Remote::Console(args) => args.run(&context).await,
     };
     done.map_err(|failure| context.explain(failure))
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_and_flag_says_what_it_does() {
@@ -124,5 +128,31 @@ mod tests {
         }
         super::Cli::command().debug_assert();
         walk(&super::Cli::command());
+    }
+
+    #[test]
+    fn every_command_that_the_console_names_is_one() {
+        let document = astrops_tui::keys_document();
+        let twins: std::collections::BTreeSet<&str> =
+            document.split('`').filter(|code| code.starts_with("astrops ")).collect();
+        assert!(twins.len() > 15, "{twins:?}");
+        for twin in twins {
+            let id = "0198f000-0000-7000-8000-000000000001";
+            let said = [
+                ("ID...", id),
+                ("ID", id),
+                ("TIME", "2h"),
+                ("NAME", "prune-logs"),
+                ("LINE", "*"),
+                ("--type TYPE", "--type NOTIFICATION"),
+                ("TYPE", "WELCOME"),
+                ("RECIPIENT", "leo@example.com"),
+                ("pause\\|resume", "pause"),
+            ];
+            let line = said.iter().fold(twin.to_owned(), |line, (word, value)| line.replace(word, value));
+            if let Err(error) = super::Cli::try_parse_from(line.split(' ')) {
+                panic!("{twin}: {error}");
+            }
+        }
     }
 }

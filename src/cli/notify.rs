@@ -73,19 +73,14 @@ struct Data {
     /// Fields of the data: KEY=TEXT, or KEY:=JSON for a number or an object
     #[arg(value_name = "KEY=VALUE", value_parser = pair)]
     pairs: Vec<(String, Value)>,
-    /// The data as a JSON object; KEY=VALUE adds to it
-    #[arg(long, value_name = "JSON", value_parser = object)]
-    data: Option<Value>,
+    /// The data as a JSON object, or one KEY=VALUE of it; may be repeated
+    #[arg(long, value_name = "JSON", value_parser = fields)]
+    data: Vec<Map<String, Value>>,
 }
 
 impl Data {
     fn value(self) -> Value {
-        let mut fields = match self.data {
-            Some(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        };
-        fields.extend(self.pairs);
-        Value::Object(fields)
+        Value::Object(self.data.into_iter().flatten().chain(self.pairs).collect())
     }
 }
 
@@ -100,11 +95,11 @@ fn pair(text: &str) -> Result<(String, Value), String> {
     if key.is_empty() { Err("the key is empty".to_owned()) } else { Ok((key.to_owned(), value)) }
 }
 
-fn object(text: &str) -> Result<Value, String> {
-    match serde_json::from_str(text) {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err("not a JSON object".to_owned()),
-        Err(error) => Err(format!("not JSON: {error}")),
+fn fields(text: &str) -> Result<Map<String, Value>, String> {
+    if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+    } else {
+        pair(text).map(|pair| Map::from_iter([pair]))
     }
 }
 
@@ -189,12 +184,12 @@ mod tests {
     #[test]
     fn data_is_a_json_object_with_pairs_added() {
         let pairs = ["name=Ana = B", "seats:=2", "empty="].map(|text| pair(text).unwrap());
-        let data =
-            Data { pairs: pairs.into(), data: Some(object(r#"{"seats":1,"venue":"Pad 39A"}"#).unwrap()) };
+        let data = [r#"{"seats":1,"venue":"Pad 1"}"#, "venue=Pad 39A"].map(|text| fields(text).unwrap());
+        let data = Data { pairs: pairs.into(), data: data.into() };
         assert_eq!(data.value(), json!({"seats": 2, "venue": "Pad 39A", "name": "Ana = B", "empty": ""}));
         for bad in ["name", "=x", ":=1", "n:=x"] {
             assert!(pair(bad).is_err(), "{bad}");
         }
-        assert!(object("[1]").is_err());
+        assert!(fields("[1]").is_err() && fields("{1}").is_err());
     }
 }

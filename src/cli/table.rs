@@ -184,7 +184,8 @@ impl Facts {
         for (label, value, tone) in &self.0 {
             let mut label = *label;
             for line in value.lines() {
-                out.line(&format!("{label:width$}  {}", out.paint(*tone, &neutral(line))))?;
+                let line = if line.is_empty() { String::new() } else { out.paint(*tone, &neutral(line)) };
+                out.line(format!("{label:width$}  {line}").trim_end())?;
                 label = "";
             }
         }

@@ -22,10 +22,13 @@ use crate::cli::{
     output::neutral,
 };
 
+/// The scheduler's library tells its own life at level info.
+const USUAL: &str = "info,tokio_cron_scheduler=warn";
+
 /// Starts the log of this process. What is in the file is complete when the guard is dropped.
 pub fn start(file: Option<&Path>, keep: usize) -> Result<Option<WorkerGuard>, Failure> {
     let words = env::var("ASTROPS_LOG").ok().filter(|words| !words.is_empty());
-    let filter = EnvFilter::try_new(words.as_deref().unwrap_or("info"))
+    let filter = EnvFilter::try_new(words.as_deref().unwrap_or(USUAL))
         .map_err(|error| wrong(format!("ASTROPS_LOG is not a filter: {error}")))?;
     let (writer, guard) = file.map(|path| rotating(path, keep)).transpose()?.unzip();
     let to_file =
