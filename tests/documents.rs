@@ -18,6 +18,9 @@ fn the_keys_document_is_the_key_table() {
 fn the_tree_has_one_crypto_library() {
     let lock = include_str!("../Cargo.lock");
     for banned in ["aws-lc-sys", "aws-lc-rs", "openssl-sys", "openssl", "native-tls", "rsa"] {
-        assert!(!lock.contains(&format!("name = \"{banned}\"\n")), "{banned} has come into the tree; deny.toml says why it must not");
+        assert!(
+            !lock.contains(&format!("name = \"{banned}\"\n")),
+            "{banned} has come into the tree; deny.toml says why it must not"
+        );
     }
 }

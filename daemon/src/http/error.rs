@@ -277,7 +277,10 @@ mod tests {
         let page = include_str!("../../../docs/API.md");
         for kind in Kind::ALL {
             let (status, slug, _) = kind.facts();
-            assert!(page.contains(&format!("| /problems/{slug} | {} |", status.as_u16())), "{slug} is not in docs/API.md");
+            assert!(
+                page.contains(&format!("| /problems/{slug} | {} |", status.as_u16())),
+                "{slug} is not in docs/API.md"
+            );
         }
     }
 }
