@@ -345,7 +345,7 @@ impl App {
         self.go(match place {
             Place::Tab(tab) => *tab,
             Place::Job(_) | Place::Jobs(_) => Tab::Jobs,
-            Place::Logs(_) | Place::LogAt(..) => Tab::Logs,
+            Place::LogsOf(_) | Place::LogAt(..) => Tab::Logs,
             Place::Schedule(_) => Tab::Schedules,
         });
         let context = self.session.context(now);

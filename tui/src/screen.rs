@@ -104,8 +104,8 @@ pub enum Place {
     Job(JobId),
     /// The jobs, narrowed.
     Jobs(String),
-    /// The logs, narrowed.
-    Logs(String),
+    /// The logs of one job.
+    LogsOf(JobId),
     /// The logs at one entry.
     LogAt(astrops_api::ids::LogId, DateTime<Utc>),
     /// A schedule.

@@ -74,6 +74,11 @@ impl JobDetailView {
         self.fetch()
     }
 
+    /// What was asked is not answered any more.
+    pub const fn forget(&mut self) {
+        self.fetching = false;
+    }
+
     /// Takes a refusal in.
     pub fn fail(&mut self, id: JobId, reason: &str) {
         self.fetching = false;

@@ -4,6 +4,7 @@
 //! changes at most once a second. Limits: the daemon orders by creation only; [`MOST`] rows are held.
 
 mod acts;
+mod columns;
 mod query;
 
 use std::time::Duration;
@@ -12,22 +13,21 @@ use astrops_api::{
     ids::JobId,
     jobs::{Job, JobPage, JobQuery},
     notifications::NotificationTypeInfo,
-    vocabulary::{Delivery, JobPhase, JobStatus},
 };
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::job_detail::JobDetailView;
 use crate::{
     format,
     keys::{Action, Scope},
     layers::{Ask, Confirm, FormLayer, Layer, Page, Prompt},
-    message::{Change, Request, Update},
+    message::{Change, LinkState, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
     widgets::{
         panel,
         split::Split,
-        table::{Cell, Column, Row, Table},
+        table::{Row, Table},
     },
 };
 
@@ -79,7 +79,7 @@ pub struct Jobs {
 impl Default for Jobs {
     fn default() -> Self {
         Self {
-            table: Table::ordered_by_daemon(columns(), 4, true),
+            table: Table::ordered_by_daemon(columns::columns(), columns::CREATED, true),
             total: None,
             filter: String::new(),
             oldest_first: false,
@@ -318,7 +318,7 @@ impl Screen for Jobs {
                 vec![Effect::Open(Layer::Confirm(Confirm::new(title, lines, reveal)))]
             }
             Action::Follow => match self.chosen().first() {
-                Some(job) => vec![Effect::Visit(Place::Logs(job.id.to_string()))],
+                Some(job) => vec![Effect::Visit(Place::LogsOf(job.id))],
                 None => Vec::new(),
             },
             Action::Json => self.json().map(|page| Effect::Open(Layer::Page(page))).into_iter().collect(),
@@ -356,8 +356,12 @@ impl Screen for Jobs {
             }
             Update::Job(detail) => return self.detail.take(detail),
             Update::JobsChanged(jobs) => self.changed(jobs),
-            Update::JobsMissed => {
+            // Whatever was asked before is not answered any more.
+            Update::Link(LinkState::Connecting) => {
                 self.fetching = Fetching::Nothing;
+                self.detail.forget();
+            }
+            Update::JobsMissed => {
                 self.due.hurry();
                 self.detail_due.hurry();
             }
@@ -470,36 +474,4 @@ impl Screen for Jobs {
         };
         self.table.draw(buffer, inner, context, &text::neutral(empty));
     }
-}
-
-fn columns() -> Vec<Column<Job>> {
-    let column = |title, width, rank, cell| Column { title, width, rank, right: false, cell, order: None };
-    vec![
-        column("ID", 8, 0, |job: &Job, context| (job.id.short(), context.look.dim)),
-        column("TYPE", 14, 3, |job, _| (job.kind.to_string(), Style::new())),
-        column("STATUS", 10, 0, status),
-        column("TRY", 5, 4, |job, _| (format!("{}/{}", job.attempt, job.max_attempts), Style::new())),
-        column("CREATED", 11, 2, |job, context| (format::moment(job.created_at, context.now), Style::new())),
-        column("TOOK", 8, 5, took),
-        column("TARGET", 0, 1, |job, _| (job.target(), Style::new())),
-    ]
-}
-
-/// The status, or the phase where it says more.
-fn status(job: &Job, context: &Context<'_>) -> Cell {
-    let style = context.look.job(job.status);
-    match job.phase {
-        _ if job.delivery == Some(Delivery::Unknown) => ("unknown ?".to_owned(), context.look.critical),
-        JobPhase::Scheduled | JobPhase::Retrying | JobPhase::Cancelling => (job.phase.to_string(), style),
-        _ => (job.status.to_string(), style),
-    }
-}
-
-fn took(job: &Job, context: &Context<'_>) -> Cell {
-    let shown = match (job.status, job.started_at, job.completed_at) {
-        (JobStatus::Processing, Some(start), _) => format!("{}..", format::coarse(context.now - start)),
-        (_, Some(start), Some(end)) => format::span(end - start),
-        _ => String::new(),
-    };
-    (shown, context.look.dim)
 }

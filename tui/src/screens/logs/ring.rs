@@ -6,12 +6,13 @@
 use std::collections::VecDeque;
 
 use astrops_api::{
-    ids::{JobId, LogId},
+    ids::{JobId, LogId, UserId},
     logs::LogEntry,
     vocabulary::Severity,
 };
 use chrono::{DateTime, Utc};
 use regex::{Regex, RegexBuilder};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// A held row: an entry, or a mark that some are missing.
@@ -30,21 +31,34 @@ pub struct Row {
     message_end: u32,
 }
 
+/// The fields that only the detail shows, in their wire form.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rest<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_data: Option<&'a Value>,
+    recorded_by: &'a str,
+}
+
 impl Row {
     /// The compact form of `entry`.
     pub fn entry(entry: &LogEntry) -> Self {
-        let mut rest = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                rest.insert(name.to_owned(), value);
-            }
+        let rest = Rest {
+            user_id: entry.user_id,
+            ip_address: entry.ip_address.as_deref(),
+            job_id: entry.job_id,
+            additional_data: entry.additional_data.as_ref(),
+            recorded_by: &entry.recorded_by,
         };
-        put("userId", entry.user_id.map(|id| json!(id)));
-        put("ipAddress", entry.ip_address.as_ref().map(|address| json!(address)));
-        put("jobId", entry.job_id.map(|id| json!(id)));
-        put("additionalData", entry.additional_data.clone());
-        put("recordedBy", Some(json!(entry.recorded_by)));
         let head = format!("{} {}", entry.event_type, entry.message);
+        // Plain fields always have a JSON form.
+        let rest = serde_json::to_string(&rest).unwrap_or_default();
         Self {
             id: Some(entry.id),
             job: entry.job_id,
@@ -52,7 +66,7 @@ impl Row {
             micros: entry.timestamp.timestamp_micros(),
             event_end: short(entry.event_type.as_str().len()),
             message_end: short(head.len()),
-            text: format!("{head}\n{}", Value::Object(rest)).into_boxed_str(),
+            text: format!("{head}\n{rest}").into_boxed_str(),
         }
     }
 
