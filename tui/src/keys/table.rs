@@ -76,7 +76,7 @@ pub const TABLE: &[Binding] = &[
         .hint("pause type"),
     // Logs
     row(A::Filter, &[Logs], &["/"], "filter")
-        .does("Narrows by a regular expression with smart case; ! in front inverts.")
+        .does("Narrows by a regular expression over every field; smart case; ! in front inverts.")
         .hint("filter"),
     row(A::Freeze, &[Logs], &["f"], "follow or freeze")
         .does("Lets new entries scroll, or holds still while they arrive.")
