@@ -141,7 +141,7 @@ impl Streams {
                     batch.push(value);
                 }
                 Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => {
-                    missed = Some(Update::JobsMissed)
+                    missed = Some(Update::JobsMissed);
                 }
                 Some(Ok(StreamItem::Lagged(_))) => {
                     self.jobs_lagged = true;
