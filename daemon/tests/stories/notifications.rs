@@ -1,6 +1,7 @@
 //! From a request to a mail.
 
 use astrops_api::{
+    jobs::JobQuery,
     notifications::{NewNotification, NewPreview},
     vocabulary::{AttemptOutcome, Delivery, JobPhase, JobStatus, NotificationType, Right, Role},
 };
@@ -96,7 +97,7 @@ async fn what_cannot_be_filled_is_refused_and_nothing_is_stored(daemon: TestDaem
             "{address:?}: {refused}"
         );
     }
-    assert_eq!(daemon.operator.jobs(&Default::default()).await.unwrap().total, 0);
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 0);
     daemon.stop().await;
 }
 
@@ -126,7 +127,7 @@ async fn the_same_key_gets_the_same_answer(daemon: TestDaemon) {
         raw.send_with("POST", "/notifications", &headers, other).await.problem().slug(),
         "idempotency-key-reused"
     );
-    assert_eq!(daemon.operator.jobs(&Default::default()).await.unwrap().total, 1);
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 1);
     daemon.ended(first.json()["jobId"].as_str().unwrap().parse().unwrap()).await;
     daemon.stop().await;
 }

@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Once, time::Duration};
 
 use astrops_api::{
     Client, Secret,
-    auth::{Login, User},
+    auth::Login,
     ids::JobId,
     jobs::{JobDetail, JobQuery},
     vocabulary::{JobStatus, Right, Role},
@@ -55,7 +55,6 @@ pub struct TestDaemon {
     pub anyone: Client,
     /// An employee with the operator right.
     pub operator: Client,
-    pub operator_user: User,
     dir: Option<tempfile::TempDir>,
     shutdown: CancellationToken,
     running: Option<JoinHandle<anyhow::Result<()>>>,
@@ -105,7 +104,6 @@ impl TestDaemon {
             clock,
             config,
             operator: anyone.with_token(signed_in.token),
-            operator_user: signed_in.user,
             anyone,
             dir,
             shutdown,
@@ -156,10 +154,10 @@ impl TestDaemon {
                 let _ = tokio::time::timeout(Duration::from_millis(100), stream.next()).await;
             }
         };
-        match tokio::time::timeout(DEADLINE, watch).await {
-            Ok(job) => job,
-            Err(_) => panic!("the job did not come so far: {last:#?}"),
-        }
+        let Ok(job) = tokio::time::timeout(DEADLINE, watch).await else {
+            panic!("the job did not come so far: {last:#?}");
+        };
+        job
     }
 
     /// Moves the clock on.

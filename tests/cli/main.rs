@@ -1,0 +1,9 @@
+//! Stories of the binary `astrops` against a daemon that answers from a script.
+
+mod jobs;
+mod logs;
+mod machine;
+mod notify;
+mod session;
+mod support;
+mod usage;
