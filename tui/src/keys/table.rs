@@ -112,7 +112,7 @@ pub const TABLE: &[Binding] = &[
     row(A::Filter, &[Jobs], &["/"], "filter")
         .does("Narrows by words, status:failed type:T phase:dead delivery:unknown schedule:NAME.")
         .hint("filter")
-        .twin("astrops jobs list --status STATUS --query WORDS"),
+        .twin("astrops jobs list --status failed"),
     row(A::Mark, &[Jobs], &["Space"], "mark")
         .does("Marks the row and goes on; actions then mean the marked rows.")
         .hint("mark"),
