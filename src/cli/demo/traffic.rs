@@ -52,7 +52,9 @@ impl Traffic {
         stop.run_until_cancelled(async {
             self.open().await;
             loop {
-                clock.sleep(TimeDelta::milliseconds(self.dice.random_range(300..2_500))).await;
+                clock
+                    .sleep_until(clock.now() + TimeDelta::milliseconds(self.dice.random_range(300..2_500)))
+                    .await;
                 self.act().await;
             }
         })
