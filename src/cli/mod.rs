@@ -6,6 +6,7 @@
 
 mod console;
 mod context;
+mod demo;
 mod failure;
 mod follow;
 mod jobs;

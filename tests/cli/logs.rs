@@ -1,13 +1,8 @@
 //! System logs from the command line.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
-};
-
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Daemon, Operator, binary, problem, told};
+use crate::support::{Answer, Daemon, Operator, Process, problem, told};
 
 fn entry(number: u8, message: &str) -> Value {
     json!({
@@ -35,19 +30,7 @@ fn the_latest_entry_comes_last_and_cannot_act_on_the_terminal() {
 
 /// Reads lines of `astrops logs -f ..` until there are `count`, then ends it.
 fn follow(operator: &Operator, arguments: &str, count: usize) -> Vec<String> {
-    let mut child = Command::new(binary())
-        .env_clear()
-        .envs(operator.surroundings())
-        .args(arguments.split(' '))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let lines = lines.map(Result::unwrap).take(count).collect();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    lines
+    Process::start(operator, arguments.split(' ')).lines(count)
 }
 
 const ONE: &str = r#"id: c1

@@ -1,14 +1,9 @@
 //! The daemon and its configuration from the command line.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
-};
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Operator, binary, told};
+use crate::support::{Operator, Process, told};
 
 #[test]
 fn a_configuration_is_checked_and_shown_without_its_secrets() {
@@ -50,7 +45,7 @@ fn a_configuration_is_checked_and_shown_without_its_secrets() {
 
 /// A daemon of its own on a free port.
 struct Running {
-    child: Child,
+    process: Process,
     first_line: String,
     folder: TempDir,
 }
@@ -70,31 +65,13 @@ impl Running {
             format!("user add --email Ana@example.com --role employee --password-stdin --config {file}");
         let added = told(operator.says(&add).write_stdin("correct horse 9\n"));
         assert_eq!(added.out, "added ana@example.com (operator)\n", "{}", added.err);
-        let mut child = Command::new(binary())
-            .env_clear()
-            .envs(operator.surroundings())
-            .args(["daemon", "--config", &file])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first_line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first_line).unwrap();
-        Self { child, first_line, folder }
+        let mut process = Process::start(operator, ["daemon", "--config", &file]);
+        let first_line = process.lines(1).remove(0);
+        Self { process, first_line, folder }
     }
 
     fn url(&self) -> &str {
-        self.first_line.trim_end().strip_prefix("listening on ").unwrap()
-    }
-
-    /// Sends a signal and waits for the end; gives the exit code and stderr.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        let status = self.child.wait().unwrap();
-        let mut err = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-        (status.code(), err)
+        self.first_line.strip_prefix("listening on ").unwrap()
     }
 }
 
@@ -123,7 +100,7 @@ fn a_daemon_says_where_it_listens_works_and_drains() {
 
     let log = daemon.folder.path().join("data/log");
     let files: Vec<_> = std::fs::read_dir(&log).unwrap().map(|file| file.unwrap().path()).collect();
-    let (code, err) = daemon.end("-TERM");
+    let (code, err) = daemon.process.end("-TERM");
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("INFO") && err.contains("stopped") && !err.contains("correct horse"), "{err}");
     assert!(

@@ -1,5 +1,6 @@
 //! Stories of the binary `astrops` against a daemon that answers from a script.
 
+mod demo;
 mod jobs;
 mod logs;
 mod machine;

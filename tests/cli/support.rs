@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
+    process::{Child, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
@@ -161,6 +162,39 @@ impl Operator {
 /// The binary under test.
 pub fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_astrops")
+}
+
+/// A process that does not outlive its test, failed or not.
+pub struct Process(pub Child);
+
+impl Process {
+    /// The binary with `arguments`, running, its stdout and stderr to be read.
+    pub fn start<'a>(operator: &Operator, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = std::process::Command::new(binary());
+        command.env_clear().envs(operator.surroundings()).args(arguments);
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The next lines of its stdout, `count` of them unless it ends before.
+    pub fn lines(&mut self, count: usize) -> Vec<String> {
+        BufReader::new(self.0.stdout.as_mut().unwrap()).lines().map(Result::unwrap).take(count).collect()
+    }
+
+    /// Sends a signal and waits for the end; gives the exit code and stderr.
+    pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let id = self.0.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let mut err = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (self.0.wait().unwrap().code(), err)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, when all went well.
+        drop(self.0.kill().and_then(|()| self.0.wait()));
+    }
 }
 
 /// What a command wrote.

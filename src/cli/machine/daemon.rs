@@ -1,15 +1,15 @@
 //! `daemon`: runs until SIGTERM or ctrl-c, then drains; a second signal ends at once.
 
-use std::{
-    io::{self, Write},
-    process,
-};
+use std::io::{self, Write};
 
 use astrops_daemon::{Clock, Daemon};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{diagnostics, file::ConfigFile};
+use super::{
+    diagnostics::{self, Stderr},
+    file::ConfigFile,
+    signals::Signals,
+};
 use crate::cli::failure::Failure;
 
 /// Arguments of `daemon`.
@@ -24,7 +24,7 @@ impl Args {
     pub async fn run(self) -> Result<(), Failure> {
         let loaded = self.file.load()?;
         let logs = &loaded.config.logs;
-        let _written_at_the_end = diagnostics::start(logs.file.as_deref(), logs.keep_files)?;
+        let _written_at_the_end = diagnostics::start(logs.file.as_deref(), logs.keep_files, Stderr::On)?;
         let shutdown = CancellationToken::new();
         // Before the start, which may wait for a database: the first signal must not be lost, nor the second.
         tokio::spawn(Signals::catch()?.obey(shutdown.clone()));
@@ -44,35 +44,4 @@ fn failed(error: &anyhow::Error) -> Failure {
 fn announce(line: &str) {
     let mut out = io::stdout().lock();
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
-}
-
-/// The signals that end a process politely.
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on they no longer end the process by themselves.
-    pub fn catch() -> Result<Self, Failure> {
-        let caught =
-            |kind| signal(kind).map_err(|error| Failure::Failed(format!("cannot catch signals: {error}")));
-        Ok(Self { terminate: caught(SignalKind::terminate())?, interrupt: caught(SignalKind::interrupt())? })
-    }
-
-    /// Cancels `shutdown` at the first one and ends the process at the second.
-    pub async fn obey(mut self, shutdown: CancellationToken) {
-        self.next().await;
-        shutdown.cancel();
-        let second = self.next().await;
-        tracing::warn!("second signal: ending at once; what was running is taken back at the next start");
-        process::exit(128 + second.as_raw_value());
-    }
-
-    async fn next(&mut self) -> SignalKind {
-        tokio::select! {
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-        }
-    }
 }

@@ -25,21 +25,28 @@ use crate::cli::{
 /// The scheduler's library tells its own life at level info.
 const USUAL: &str = "info,tokio_cron_scheduler=warn";
 
+/// Whether records go to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stderr {
+    /// They do.
+    On,
+    /// A console owns the terminal.
+    Off,
+}
+
 /// Starts the log of this process. What is in the file is complete when the guard is dropped.
-pub fn start(file: Option<&Path>, keep: usize) -> Result<Option<WorkerGuard>, Failure> {
+pub fn start(file: Option<&Path>, keep: usize, stderr: Stderr) -> Result<Option<WorkerGuard>, Failure> {
     let words = env::var("ASTROPS_LOG").ok().filter(|words| !words.is_empty());
     let filter = EnvFilter::try_new(words.as_deref().unwrap_or(USUAL))
         .map_err(|error| wrong(format!("ASTROPS_LOG is not a filter: {error}")))?;
     let (writer, guard) = file.map(|path| rotating(path, keep)).transpose()?.unzip();
     let to_file =
         writer.map(|writer: NonBlocking| fmt::layer().json().flatten_event(true).with_writer(writer));
-    let to_stderr = fmt::layer().with_ansi(false).with_writer(|| OneLine(io::stderr()));
-    // journald writes the time itself.
-    let to_stderr = if env::var_os("JOURNAL_STREAM").is_some() {
-        to_stderr.without_time().boxed()
-    } else {
-        to_stderr.boxed()
-    };
+    let to_stderr = (stderr == Stderr::On).then(|| {
+        let layer = fmt::layer().with_ansi(false).with_writer(|| OneLine(io::stderr()));
+        // journald writes the time itself.
+        if env::var_os("JOURNAL_STREAM").is_some() { layer.without_time().boxed() } else { layer.boxed() }
+    });
     tracing_subscriber::registry()
         .with(filter)
         .with(to_file)

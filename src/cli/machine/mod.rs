@@ -2,11 +2,12 @@
 
 mod config;
 mod daemon;
-mod diagnostics;
+pub mod diagnostics;
 mod file;
+pub mod signals;
 mod user;
 
-use super::{failure::Failure, output::Output};
+use super::{demo, failure::Failure, output::Output};
 
 /// Commands that need the daemon's configuration and no running daemon.
 #[derive(clap::Subcommand)]
@@ -19,6 +20,8 @@ pub enum Command {
     /// Make users on the machine of the daemon.
     #[command(subcommand)]
     User(user::Command),
+    /// Try everything: daemon, sample traffic and console in one process.
+    Demo(demo::Args),
 }
 
 impl Command {
@@ -28,6 +31,7 @@ impl Command {
             Self::Daemon(args) => args.run().await,
             Self::Config(command) => command.run(out),
             Self::User(command) => command.run(out).await,
+            Self::Demo(args) => args.run(out).await,
         }
     }
 }
