@@ -250,7 +250,7 @@ impl Screen for Jobs {
         }
         effects.extend(self.list.tick(context.now));
         if self.split.is_open() && self.detail_due.is_now(context.now, CALM) {
-            effects.extend(self.detail.fetch());
+            effects.extend(self.detail.freshen());
         }
         effects
     }

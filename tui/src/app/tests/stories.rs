@@ -386,3 +386,26 @@ fn a_flood_of_new_jobs_does_not_pull_away_the_rows_that_are_read() {
     let screen = harness.screen(120, 24);
     assert!(!screen.contains("NEWER") && screen.contains("customer699@"), "{screen}");
 }
+
+#[test]
+fn what_was_revealed_stays_until_the_operator_asks_again() {
+    let mut harness = at_jobs(Settings::default());
+    harness.press("j Enter");
+    harness.tell(&Update::Job(detail(98)));
+    harness.press("U y");
+    assert!(harness.asked.iter().any(|request| matches!(request, Request::Job(_, true))));
+    let mut open = (*detail(98)).clone();
+    open.masked = false;
+    harness.tell(&Update::Job(open.into()));
+    assert!(harness.screen(80, 24).contains("REVEALED"));
+    harness.asked.clear();
+    harness.tell(&Update::JobsChanged(vec![job(98)]));
+    harness.tick(crate::testing::now() + chrono::TimeDelta::minutes(5));
+    assert!(
+        !harness.asked.iter().any(|request| matches!(request, Request::Job(..))),
+        "nobody looks by themselves"
+    );
+    harness.press("ctrl-r");
+    harness.tell(&Update::Job(detail(98)));
+    assert!(harness.screen(80, 24).contains("private fields are hidden"));
+}
