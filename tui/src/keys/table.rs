@@ -150,7 +150,8 @@ pub const TABLE: &[Binding] = &[
         .does("Shows all, failed, processing, queued, completed, cancelled jobs in turn.")
         .hint("status"),
     row(A::MarkRange, &[Jobs], &["v"], "mark range").does("Marks from the row last marked to here."),
-    row(A::MarkAll, &[Jobs], &["ctrl-a"], "mark all").does("Marks every row that is loaded, or none."),
+    row(A::MarkAll, &[Jobs], &["ctrl-a"], "mark all")
+        .does("Marks every job that fits the filter, or none; loads them first."),
     row(A::MarkInvert, &[Jobs], &["\\"], "invert marks")
         .does("Marks what is not marked, of the rows that are loaded."),
     row(A::Order, &[Jobs, Schedules], &["o"], "order").does("Orders by the next column."),

@@ -306,6 +306,7 @@ impl Screen for Logs {
                 let rows: Vec<String> = rows.filter_map(|place| self.ring.get(place)).map(plain).collect();
                 return vec![Effect::Copy(rows.join("\n"))];
             }
+            Action::Refresh => return vec![Effect::note("the logs are live: there is nothing to ask for")],
             Action::Close => {
                 if self.ring.narrowed().is_empty() && self.lens.is_none() {
                     self.frozen = false;
