@@ -23,7 +23,7 @@ fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
     assert_eq!(told(say(&viewer).write_stdin(text(&facts["viewer"]["password"]))).code, 0);
     let url = text(&facts["url"]);
     let mut following =
-        Process::start(&operator, ["--url", &url, "logs", "-f", "-n", "1000", "--q", "no such mailbox"]);
+        Process::start(&operator, ["--url", &url, "logs", "-f", "-n", "1000", "--query", "no such mailbox"]);
     let dead = following.lines(1).remove(0);
     assert!(dead.contains("no such mailbox"), "{dead}");
     assert!(told(&mut say("jobs list --status failed")).out.contains("g***@customers.example"));

@@ -30,7 +30,7 @@ fn a_list_is_a_table_or_json_or_ids_and_takes_every_filter() {
     let daemon = daemon();
     let operator = Operator::at(&daemon.url());
     let table =
-        told(&mut operator.says("jobs list --status failed --type notification --q leo --page-size 2"));
+        told(&mut operator.says("jobs list --status failed --type notification --query leo --page-size 2"));
     assert_eq!(table.code, 0);
     let lines: Vec<&str> = table.out.lines().collect();
     assert!(lines[0].starts_with("ID ") && lines[0].contains("TARGET"), "{}", table.out);
