@@ -74,7 +74,7 @@ impl Context<'_> {
             Some(user) if user.is_operator() => Ok(()),
             Some(user) => {
                 let right = user.right.map_or(user.role.as_str(), |right| right.as_str());
-                Err(format!("{} is a {right}: this needs the operator right", user.email))
+                Err(format!("it needs the operator right; you are a {right}"))
             }
             None => Err("nobody is signed in".into()),
         }

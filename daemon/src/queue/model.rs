@@ -91,7 +91,7 @@ impl Model {
         match step {
             Step::Enqueue { priority, delay } => {
                 let run_at = self.now() + TimeDelta::seconds(delay);
-                let new = NewJob { priority, run_at, ..new_job(&self.nodes[0]) };
+                let new = NewJob { run_at, priority, ..new_job(&self.nodes[0]) };
                 enqueue(&self.nodes[0], std::slice::from_ref(&new)).await;
                 let phase = if delay > 0 { JobPhase::Scheduled } else { JobPhase::Waiting };
                 let modelled = Modelled {
@@ -198,7 +198,7 @@ impl Model {
         match job.status {
             JobStatus::Processing if allowed => job.phase = JobPhase::Cancelling,
             JobStatus::Queued if allowed => {
-                (job.status, job.phase) = (JobStatus::Cancelled, JobPhase::Cancelled)
+                (job.status, job.phase) = (JobStatus::Cancelled, JobPhase::Cancelled);
             }
             _ => {}
         }

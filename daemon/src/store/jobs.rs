@@ -1,5 +1,5 @@
 //! `jobs` as people see them: enqueue, list, retry, cancel, delay, delete. What the runner does to them is in
-//! [`crate::queue::store`].
+//! `queue/store.rs`.
 
 use std::collections::HashSet;
 

@@ -19,6 +19,7 @@ stories!(
     what_cannot_be_filled_is_refused_and_nothing_is_stored,
     a_mail_for_later_waits_for_its_time,
     the_same_key_gets_the_same_answer,
+    twins_sent_at_once_are_one_job,
     a_viewer_sees_masked_mails_and_sends_none,
 );
 
@@ -129,6 +130,21 @@ async fn the_same_key_gets_the_same_answer(daemon: TestDaemon) {
     );
     assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 1);
     daemon.ended(first.json()["jobId"].as_str().unwrap().parse().unwrap()).await;
+    daemon.stop().await;
+}
+
+async fn twins_sent_at_once_are_one_job(daemon: TestDaemon) {
+    let raw = daemon.raw().await;
+    let body = serde_json::to_vec(&booking("s@example.com")).unwrap();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "order-8")];
+    let send = || raw.send_with("POST", "/notifications", &headers, body.clone());
+    let answers = futures::future::join_all((0..8).map(|_| send())).await;
+    assert!(
+        answers.iter().all(|answer| answer.status == 202 && answer.text == answers[0].text),
+        "{answers:#?}"
+    );
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 1);
+    daemon.ended(answers[0].json()["jobId"].as_str().unwrap().parse().unwrap()).await;
     daemon.stop().await;
 }
 

@@ -76,7 +76,10 @@ impl App {
         right.push(Span::raw(format!("{}Z ", format::clock(now))));
         let count = Line::from(right);
         let mut left = vec![Span::styled(" astrops ", look.title)];
-        left.push(Span::raw(format!(" {} ", text::neutral(&settings.profile))));
+        let address = settings.base.trim_start_matches("http://").trim_start_matches("https://");
+        // Without a profile the address says which daemon it is.
+        let name = if settings.profile.is_empty() { address } else { &settings.profile };
+        left.push(Span::raw(format!(" {} ", text::neutral(name))));
         if settings.production {
             left.push(Span::styled("PRODUCTION", look.banner));
             left.push(Span::raw(" "));
@@ -84,8 +87,7 @@ impl App {
         if settings.read_only {
             left.push(Span::styled("READ-ONLY ", look.warning));
         }
-        if wide {
-            let address = settings.base.trim_start_matches("http://").trim_start_matches("https://");
+        if wide && !settings.profile.is_empty() {
             left.push(Span::styled(format!("{} ", text::neutral(address)), look.dim));
         }
         left.push(self.link_span(&context, wide));

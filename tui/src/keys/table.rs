@@ -76,7 +76,7 @@ pub const TABLE: &[Binding] = &[
         .hint("pause type"),
     // Logs
     row(A::Filter, &[Logs], &["/"], "filter")
-        .does("Narrows by a regular expression with smart case; ! in front inverts.")
+        .does("Narrows by a regular expression over every field; smart case; ! in front inverts.")
         .hint("filter"),
     row(A::Freeze, &[Logs], &["f"], "follow or freeze")
         .does("Lets new entries scroll, or holds still while they arrive.")
@@ -112,7 +112,7 @@ pub const TABLE: &[Binding] = &[
     row(A::Filter, &[Jobs], &["/"], "filter")
         .does("Narrows by words, status:failed type:T phase:dead delivery:unknown schedule:NAME.")
         .hint("filter")
-        .twin("astrops jobs list --status STATUS --query WORDS"),
+        .twin("astrops jobs list --status failed"),
     row(A::Mark, &[Jobs], &["Space"], "mark")
         .does("Marks the row and goes on; actions then mean the marked rows.")
         .hint("mark"),

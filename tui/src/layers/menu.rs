@@ -130,7 +130,7 @@ impl Menu {
         let line = Rect { x: inner.x + 2, width: inner.width.saturating_sub(2), height: 1, ..inner };
         input::draw(buffer, line, &self.typed, Style::new(), true, false);
         // Where there is room, the row under the cursor is explained in full.
-        let below = if inner.height > 8 { EXPLAINED } else { 0 };
+        let below = if inner.height >= EXPLAINED + 3 { EXPLAINED } else { 0 };
         let rows = Rect { y: inner.y + 1, height: inner.height - 1 - below, ..inner };
         let mut scroll = self.scroll;
         let found = self.found();

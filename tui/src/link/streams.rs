@@ -32,9 +32,15 @@ pub enum News {
 }
 
 /// Both streams.
+///
+/// [`Streams::next`] may be dropped at any await (the link waits for several things at once), so whatever was
+/// taken from a stream is handed out without awaiting in between.
 pub struct Streams {
     logs: EventStream<LogEntry>,
     jobs: EventStream<Job>,
+    /// The daemon dropped a stream because we were slow: open it again behind the cursor.
+    logs_lagged: bool,
+    jobs_lagged: bool,
 }
 
 impl Streams {
@@ -59,25 +65,36 @@ impl Streams {
             }
             opened => opened?,
         };
-        Ok((Self { logs, jobs }, news))
+        Ok((Self { logs, jobs, logs_lagged: false, jobs_lagged: false }, news))
     }
 
     /// The next items of either stream; what is there already comes along in one go.
     pub async fn next(&mut self, client: &Client, cursor: &mut Cursor) -> News {
+        if self.logs_lagged {
+            match open_logs(client, cursor).await {
+                Ok(stream) => (self.logs, self.logs_lagged) = (stream, false),
+                Err(error) => return News::Broken(error),
+            }
+        }
+        if self.jobs_lagged {
+            match client.job_stream(cursor.jobs.as_deref()).await {
+                Ok(stream) => (self.jobs, self.jobs_lagged) = (stream, false),
+                Err(error) => return News::Broken(error),
+            }
+        }
         tokio::select! {
-            item = self.logs.next() => self.take_logs(item, client, cursor).await,
-            item = self.jobs.next() => self.take_jobs(item, client, cursor).await,
+            item = self.logs.next() => self.take_logs(item, cursor),
+            item = self.jobs.next() => self.take_jobs(item, cursor),
         }
     }
 
-    async fn take_logs(
+    fn take_logs(
         &mut self,
         first: Option<Result<StreamItem<LogEntry>, ClientError>>,
-        client: &Client,
         cursor: &mut Cursor,
     ) -> News {
-        let mut updates = Vec::new();
         let mut batch = Vec::new();
+        let mut lagged = None;
         let mut item = Some(first);
         while let Some(next) = item {
             match next {
@@ -88,17 +105,13 @@ impl Streams {
                     batch.push(LogItem::Entry(value));
                 }
                 Some(Ok(StreamItem::Gap(count))) => batch.push(LogItem::Gap(Some(count))),
-                Some(Ok(StreamItem::Lagged(count))) => {
-                    updates.push(Update::Logs(std::mem::take(&mut batch)));
-                    updates.push(Update::Lagged(count));
-                    match open_logs(client, cursor).await {
-                        Ok(stream) => self.logs = stream,
-                        Err(error) => return News::Broken(error),
-                    }
-                    return News::Updates(updates);
-                }
                 // An entry that this version cannot read must not stop the others.
                 Some(Err(ClientError::Unexpected(_))) => batch.push(LogItem::Gap(Some(1))),
+                Some(Ok(StreamItem::Lagged(count))) => {
+                    self.logs_lagged = true;
+                    lagged = Some(Update::Lagged(count));
+                    break;
+                }
                 ended if batch.is_empty() => return News::Broken(broken(ended)),
                 // What came before the end is told first; the end is met again at the next call.
                 ended => {
@@ -108,18 +121,16 @@ impl Streams {
             }
             item = if batch.len() < BATCH { self.logs.next().now_or_never() } else { None };
         }
-        updates.push(Update::Logs(batch));
-        News::Updates(updates)
+        News::Updates(std::iter::once(Update::Logs(batch)).chain(lagged).collect())
     }
 
-    async fn take_jobs(
+    fn take_jobs(
         &mut self,
         first: Option<Result<StreamItem<Job>, ClientError>>,
-        client: &Client,
         cursor: &mut Cursor,
     ) -> News {
         let mut batch = Vec::new();
-        let mut missed = false;
+        let mut missed = None;
         let mut item = Some(first);
         while let Some(next) = item {
             match next {
@@ -129,16 +140,15 @@ impl Streams {
                     }
                     batch.push(value);
                 }
-                Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => missed = true,
+                Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => {
+                    missed = Some(Update::JobsMissed);
+                }
                 Some(Ok(StreamItem::Lagged(_))) => {
-                    missed = true;
-                    match client.job_stream(cursor.jobs.as_deref()).await {
-                        Ok(stream) => self.jobs = stream,
-                        Err(error) => return News::Broken(error),
-                    }
+                    self.jobs_lagged = true;
+                    missed = Some(Update::JobsMissed);
                     break;
                 }
-                ended if batch.is_empty() && !missed => return News::Broken(broken(ended)),
+                ended if batch.is_empty() && missed.is_none() => return News::Broken(broken(ended)),
                 ended => {
                     self.jobs = Box::pin(futures::stream::once(async { Err(broken(ended)) }));
                     break;
@@ -146,11 +156,7 @@ impl Streams {
             }
             item = if batch.len() < BATCH { self.jobs.next().now_or_never() } else { None };
         }
-        let mut updates = vec![Update::JobsChanged(batch)];
-        if missed {
-            updates.push(Update::JobsMissed);
-        }
-        News::Updates(updates)
+        News::Updates(std::iter::once(Update::JobsChanged(batch)).chain(missed).collect())
     }
 }
 

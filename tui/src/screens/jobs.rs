@@ -7,7 +7,7 @@ mod acts;
 mod columns;
 mod query;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use astrops_api::{
     ids::JobId,
@@ -179,13 +179,15 @@ impl Jobs {
     }
 
     fn changed(&mut self, jobs: &[Job]) {
-        for job in jobs {
-            if let Some(row) = self.table.rows_mut().iter_mut().find(|row| row.id == job.id) {
+        // The latest word on each job: a busy queue tells of thousands a second.
+        let latest: HashMap<JobId, &Job> = jobs.iter().map(|job| (job.id, job)).collect();
+        for row in self.table.rows_mut() {
+            if let Some(job) = latest.get(&row.id) {
                 row.clone_from(job);
             }
-            if self.detail.wanted() == Some(job.id) {
-                self.detail_due.hurry();
-            }
+        }
+        if self.detail.wanted().is_some_and(|id| latest.contains_key(&id)) {
+            self.detail_due.hurry();
         }
         if !jobs.is_empty() {
             self.due.hurry();

@@ -15,6 +15,8 @@ use regex::{Regex, RegexBuilder};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::format;
+
 /// A held row: an entry, or a mark that some are missing.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -73,9 +75,10 @@ impl Row {
     /// A mark that entries are missing.
     pub fn gap(count: Option<u64>, at: DateTime<Utc>) -> Self {
         let text = match count {
+            Some(1) => "GAP 1 entry is missing here: pruned, or not readable by this console".to_owned(),
             Some(count) => format!(
                 "GAP {} entries are missing here: the daemon no longer has them",
-                crate::format::count(count)
+                format::count(count)
             ),
             None => "GAP entries may be missing here: the daemon cannot say what came between".to_owned(),
         };
