@@ -1,17 +1,11 @@
 //! The demo: everything in one process.
 
-use std::{
-    io::{Read, Write},
-    num::NonZero,
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
-
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::Value;
 
-use crate::support::{Operator, Process, binary, told};
+use crate::{
+    support::{Operator, Process, told},
+    terminal::Terminal,
+};
 
 #[test]
 fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
@@ -49,39 +43,9 @@ fn a_demo_stays_away_from_a_folder_that_is_in_use() {
 #[test]
 fn the_demo_opens_the_console_signed_in() {
     let operator = Operator::at("http://127.0.0.1:1");
-    let pty = native_pty_system().openpty(PtySize { rows: 30, cols: 100, ..PtySize::default() }).unwrap();
-    let mut command = CommandBuilder::new(binary());
-    command.args(["demo", "--seed", "7"]);
-    command.env_clear();
-    operator.surroundings().iter().for_each(|(name, value)| command.env(name, value));
-    let mut demo = pty.slave.spawn_command(command).unwrap();
-    drop(pty.slave);
-    let mut bytes = pty.master.try_clone_reader().unwrap();
-    let mut keys = pty.master.take_writer().unwrap();
-    let (told, heard) = mpsc::channel();
-    thread::spawn(move || {
-        let mut some = [0; 4096];
-        // Reading ends with the demo, or with the test.
-        while let Ok(count @ 1..) = bytes.read(&mut some) {
-            if told.send(some[..count].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
-    let mut screen = vt100::Parser::new(NonZero::new(30).unwrap(), NonZero::new(100).unwrap(), 0);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut live = false;
-    while let Ok(some) = heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        screen.process(&some);
-        let shown = screen.screen().contents();
-        if !live && shown.contains("demo") && shown.contains("LIVE") {
-            live = true;
-            // ctrl-c
-            keys.write_all(b"\x03").unwrap();
-        }
-    }
-    if Instant::now() >= deadline {
-        demo.kill().unwrap();
-    }
-    assert!(demo.wait().unwrap().success() && live, "{}", screen.screen().contents());
+    let mut terminal = Terminal::start(&operator, "demo --seed 7");
+    terminal.until("LIVE");
+    terminal.types("\x03"); // ctrl-c
+    let (code, written) = terminal.end();
+    assert_eq!(code, 0, "{written}");
 }
