@@ -93,5 +93,7 @@ async fn a_session_ends_with_its_hour(daemon: TestDaemon) {
     zoe.me().await.unwrap();
     daemon.pass(chrono::TimeDelta::minutes(2));
     assert!(refusal(zoe.me().await).starts_with("401 sign-in-required"));
+    // The token that has run out does not keep her from signing in again.
+    zoe.login(&login("zoe@example.com")).await.unwrap();
     daemon.stop_leaving_jobs().await;
 }

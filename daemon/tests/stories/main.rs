@@ -8,4 +8,5 @@ mod notifications;
 mod samples;
 mod schedules;
 mod shutdown;
+mod smtp;
 mod support;

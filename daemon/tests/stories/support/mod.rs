@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod http;
+pub mod smtp;
 
 use std::{path::PathBuf, sync::Once, time::Duration};
 
