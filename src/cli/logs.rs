@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     user: Option<UserId>,
     /// Only with this text in the message, whatever the case
-    #[arg(long, value_name = "TEXT", visible_alias = "search")]
+    #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search")]
     q: Option<String>,
     /// Since this time: 2026-08-01T10:00:00Z, 2026-08-01, or 2h for two hours ago
     #[arg(long, value_name = "TIME", value_parser = times::past)]

@@ -143,6 +143,8 @@ mod tests {
                 ("ID...", id),
                 ("ID", id),
                 ("TIME", "2h"),
+                ("STATUS", "failed"),
+                ("WORDS", "leo"),
                 ("NAME", "prune-logs"),
                 ("LINE", "*"),
                 ("--type TYPE", "--type NOTIFICATION"),

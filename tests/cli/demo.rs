@@ -1,14 +1,11 @@
 //! The demo: everything in one process.
 
-use std::{
-    io::{Read, Write},
-    num::NonZero,
-};
-
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::Value;
 
-use crate::support::{Operator, Process, binary, told};
+use crate::{
+    support::{Operator, Process, told},
+    terminal::Terminal,
+};
 
 #[test]
 fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
@@ -23,7 +20,7 @@ fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
     assert_eq!(told(say(&viewer).write_stdin(text(&facts["viewer"]["password"]))).code, 0);
     let url = text(&facts["url"]);
     let mut following =
-        Process::start(&operator, ["--url", &url, "logs", "-f", "-n", "1000", "--q", "no such mailbox"]);
+        Process::start(&operator, ["--url", &url, "logs", "-f", "-n", "1000", "--query", "no such mailbox"]);
     let dead = following.lines(1).remove(0);
     assert!(dead.contains("no such mailbox"), "{dead}");
     assert!(told(&mut say("jobs list --status failed")).out.contains("g***@customers.example"));
@@ -46,28 +43,9 @@ fn a_demo_stays_away_from_a_folder_that_is_in_use() {
 #[test]
 fn the_demo_opens_the_console_signed_in() {
     let operator = Operator::at("http://127.0.0.1:1");
-    let pty = native_pty_system().openpty(PtySize { rows: 30, cols: 100, ..PtySize::default() }).unwrap();
-    let mut command = CommandBuilder::new(binary());
-    command.args(["demo", "--seed", "7"]);
-    command.env_clear();
-    operator.surroundings().iter().for_each(|(name, value)| command.env(name, value));
-    let mut demo = pty.slave.spawn_command(command).unwrap();
-    drop(pty.slave);
-    let mut bytes = pty.master.try_clone_reader().unwrap();
-    let mut keys = pty.master.take_writer().unwrap();
-    let mut screen = vt100::Parser::new(NonZero::new(30).unwrap(), NonZero::new(100).unwrap(), 0);
-    let mut some = [0; 4096];
-    let mut asked = false;
-    // Each read waits for the demo to say something; it ends when the demo has ended.
-    while let Ok(count @ 1..) = bytes.read(&mut some) {
-        screen.process(&some[..count]);
-        let shown = screen.screen().contents();
-        if !asked && shown.contains("ana") && shown.contains("operator") && shown.contains("LIVE") {
-            asked = true;
-            // ctrl-c
-            keys.write_all(b"\x03").unwrap();
-        }
-    }
-    assert!(asked, "{}", screen.screen().contents());
-    assert!(demo.wait().unwrap().success());
+    let mut terminal = Terminal::start(&operator, "demo --seed 7");
+    terminal.until("LIVE");
+    terminal.types("\x03"); // ctrl-c
+    let (code, written) = terminal.end();
+    assert_eq!(code, 0, "{written}");
 }

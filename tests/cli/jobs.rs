@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Daemon, Operator, job, problem, told};
+use crate::{
+    support::{Answer, Daemon, Operator, job, problem, told},
+    terminal::Terminal,
+};
 
 const GOOD: &str = "0198f000-0000-7000-8000-000000000001";
 const BAD: &str = "0198f000-0000-7000-8000-000000000002";
@@ -30,7 +33,7 @@ fn a_list_is_a_table_or_json_or_ids_and_takes_every_filter() {
     let daemon = daemon();
     let operator = Operator::at(&daemon.url());
     let table =
-        told(&mut operator.says("jobs list --status failed --type notification --q leo --page-size 2"));
+        told(&mut operator.says("jobs list --status failed --type notification --query leo --page-size 2"));
     assert_eq!(table.code, 0);
     let lines: Vec<&str> = table.out.lines().collect();
     assert!(lines[0].starts_with("ID ") && lines[0].contains("TARGET"), "{}", table.out);
@@ -119,4 +122,18 @@ fn a_profile_protects_its_daemon_however_it_is_named() {
     assert!(asked.code == 2 && asked.err.contains("--yes"), "{}", asked.err);
     assert!(daemon.seen().is_empty());
     assert_eq!(told(&mut operator.says(&format!("--profile prod jobs delete {GOOD} --yes"))).code, 0);
+}
+
+#[test]
+fn a_production_profile_is_asked_by_name() {
+    let daemon = daemon();
+    let operator = Operator::at(&daemon.url());
+    operator.profiles(&format!("[profiles.prod]\nurl = '{}'\nproduction = true", daemon.url()));
+    for (answer, code, calls) in [("yes\n", 1, 0), ("prod\n", 0, 1)] {
+        let mut terminal = Terminal::start(&operator, &format!("jobs delete {GOOD}"));
+        terminal.until("Type prod to go on:");
+        terminal.types(answer);
+        let (ended, written) = terminal.end();
+        assert_eq!((ended, daemon.seen().len()), (code, calls), "{written}");
+    }
 }

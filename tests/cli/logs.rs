@@ -52,10 +52,10 @@ fn following_resumes_behind_the_last_entry_and_shows_what_is_gone() {
         "GET /logs/stream?after=c1&q=x" => Answer::Open(TWO_BEHIND_A_GAP),
         _ => problem(404, "not-found", line),
     });
-    let lines = follow(&Operator::at(&daemon.url()), "logs -f --q x", 3);
+    let lines = follow(&Operator::at(&daemon.url()), "logs -f --query x", 3);
     assert!(lines[0].ends_with("one") && lines[2].ends_with("two"), "{lines:?}");
     assert_eq!(lines[1], "--- gap: 41 entries are no longer kept ---");
-    let json = follow(&Operator::at(&daemon.url()), "logs -f --q x --json", 3);
+    let json = follow(&Operator::at(&daemon.url()), "logs -f --query x --json", 3);
     assert_eq!(json[1], r#"{"gap":41}"#);
     assert!(json[2].contains(r#""message":"two""#));
 }

@@ -91,7 +91,7 @@ fn a_daemon_says_where_it_listens_works_and_drains() {
     assert!(told(&mut say(&format!("jobs show {id}"))).out.contains("completed (done)"));
     assert_eq!(told(&mut say(&format!("jobs retry {id}"))).code, 4);
     assert_eq!(told(&mut say("schedules trigger prune-jobs")).code, 0);
-    let followed = told(&mut say("logs --q prune-jobs -n 1"));
+    let followed = told(&mut say("logs --query prune-jobs -n 1"));
     assert!(followed.out.contains("prune-jobs"), "{}", followed.out);
 
     let taken = format!("daemon --config {}", daemon.folder.path().join("astrops.toml").display());

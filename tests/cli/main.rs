@@ -7,4 +7,5 @@ mod machine;
 mod notify;
 mod session;
 mod support;
+mod terminal;
 mod usage;

@@ -1,14 +1,13 @@
 //! Signing in and out.
 
-use std::{
-    io::{Read, Write},
-    os::unix::fs::PermissionsExt,
-};
+use std::os::unix::fs::PermissionsExt;
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Daemon, Operator, binary, problem, told};
+use crate::{
+    support::{Answer, Daemon, Operator, problem, told},
+    terminal::Terminal,
+};
 
 fn ana() -> Value {
     json!({
@@ -99,28 +98,22 @@ fn without_a_terminal_a_password_must_be_piped_in() {
 fn a_password_that_is_typed_is_not_shown() {
     let daemon = daemon();
     let operator = Operator::at(&daemon.url());
-    let pty = native_pty_system().openpty(PtySize { rows: 24, cols: 80, ..PtySize::default() }).unwrap();
-    let mut command = CommandBuilder::new(binary());
-    command.args(["login", "--email", "ana@example.com"]);
-    command.env_clear();
-    operator.surroundings().iter().for_each(|(name, value)| command.env(name, value));
-    let mut child = pty.slave.spawn_command(command).unwrap();
-    drop(pty.slave);
-    let mut screen = pty.master.try_clone_reader().unwrap();
-    let mut shown = Vec::new();
-    let mut some = [0; 256];
+    let mut terminal = Terminal::start(&operator, "login --email ana@example.com");
     // What is typed before the question is shown by the terminal itself.
-    while !shown.ends_with(b"Password: ") {
-        let count = screen.read(&mut some).unwrap();
-        shown.extend(&some[..count]);
-    }
-    pty.master.take_writer().unwrap().write_all(b"s3cret pX\x7fw\r").unwrap();
-    // Reading from a terminal whose last user has gone is an error on Linux.
-    while let Ok(count @ 1..) = screen.read(&mut some) {
-        shown.extend(&some[..count]);
-    }
-    assert!(child.wait().unwrap().success());
+    terminal.until("Password:");
+    terminal.types("s3cret pX\x7fw\r");
+    let (code, written) = terminal.end();
+    assert_eq!(code, 0, "{written}");
     assert_eq!(daemon.seen()[0].body, r#"{"email":"ana@example.com","password":"s3cret pw"}"#);
-    let shown = String::from_utf8_lossy(&shown).into_owned();
-    assert!(shown.contains("signed in") && !shown.contains("cret"), "{shown:?}");
+    assert!(written.contains("signed in") && !written.contains("cret"), "{written:?}");
+}
+
+#[test]
+fn a_question_can_be_left_with_ctrl_c() {
+    let daemon = daemon();
+    let mut terminal = Terminal::start(&Operator::at(&daemon.url()), "login --email ana@example.com");
+    terminal.until("Password:");
+    terminal.types("half\x03");
+    assert_eq!(terminal.end().0, 130);
+    assert!(daemon.seen().is_empty());
 }

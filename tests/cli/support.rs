@@ -5,13 +5,17 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// Nothing in these stories waits longer.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the binary asked.
 #[derive(Clone, Debug, Default)]
@@ -141,7 +145,7 @@ impl Operator {
     pub fn says(&self, arguments: &str) -> Command {
         let mut command = Command::new(binary());
         command.env_clear().envs(self.surroundings()).args(arguments.split_whitespace());
-        command.timeout(std::time::Duration::from_secs(30));
+        command.timeout(PATIENCE);
         command
     }
 
@@ -175,9 +179,14 @@ impl Process {
         Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// The next lines of its stdout, `count` of them unless it ends before.
+    /// The first lines of its stdout, `count` of them unless it ends before; asked once.
     pub fn lines(&mut self, count: usize) -> Vec<String> {
-        BufReader::new(self.0.stdout.as_mut().unwrap()).lines().map(Result::unwrap).take(count).collect()
+        let out = BufReader::new(self.0.stdout.take().unwrap());
+        let (told, heard) = mpsc::channel();
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        let deadline = Instant::now() + PATIENCE;
+        let next = || heard.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+        std::iter::from_fn(next).take(count).collect()
     }
 
     /// Sends a signal and waits for the end; gives the exit code and stderr.

@@ -3,6 +3,8 @@
 //! At most a few acts a second. What the daemon refuses is part of the story; what fails because the operator of
 //! the demo paused or deleted something is nobody's concern.
 
+use std::time::Duration;
+
 use astrops_api::{
     Client, ClientError,
     auth::{Login, Register},
@@ -48,13 +50,10 @@ impl Traffic {
 
     /// Goes on until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let clock = self.clock.clone();
         stop.run_until_cancelled(async {
             self.open().await;
             loop {
-                clock
-                    .sleep_until(clock.now() + TimeDelta::milliseconds(self.dice.random_range(300..2_500)))
-                    .await;
+                tokio::time::sleep(Duration::from_millis(self.dice.random_range(300..2_500))).await;
                 self.act().await;
             }
         })

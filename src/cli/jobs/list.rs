@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = times::past)]
     to: Option<DateTime<Utc>>,
     /// Only with this text in recipient, subject, key or error, whatever the case
-    #[arg(long, value_name = "TEXT", visible_alias = "search")]
+    #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search")]
     q: Option<String>,
     /// Older than the job with this id
     #[arg(long, value_name = "ID")]
