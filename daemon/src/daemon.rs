@@ -16,6 +16,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use lock::make_folder;
 pub use metrics::Metrics;
 
 use crate::{

@@ -5,13 +5,12 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use astrops_tui::text::acts;
 use serde::Serialize;
-use unicode_width::UnicodeWidthChar;
+
+pub use astrops_tui::text::neutral;
 
 use super::failure::Failure;
-
-/// Marks without a width of their own that may follow one letter; more of them climb over other lines.
-const MOST_MARKS: usize = 4;
 
 /// How and how much a command says.
 #[derive(Clone, Copy, Debug)]
@@ -121,38 +120,13 @@ impl Output {
     }
 }
 
-/// Characters that act on a terminal or deceive the reader, beyond the controls: bidi, zero width, separators, tags.
-const fn deceives(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// `text` on one line and powerless: controls become visible pictures, deceivers the replacement character.
-pub fn neutral(text: &str) -> String {
-    let mut marks = 0;
-    text.chars()
-        .filter_map(|c| {
-            marks = if c.width() == Some(0) { marks + 1 } else { 0 };
-            match c {
-                '\t' => Some(' '),
-                '\u{7f}' => Some('\u{2421}'),
-                '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)),
-                _ if c.is_control() || deceives(c) => Some(char::REPLACEMENT_CHARACTER),
-                _ if marks > MOST_MARKS => None,
-                _ => Some(c),
-            }
-        })
-        .collect()
-}
-
 /// `value` as JSON with whatever acts on a terminal escaped: the same document to every parser.
 pub fn json_text(value: &impl Serialize, pretty: bool) -> String {
     let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     // The types of the contract have text keys and no failing serializer.
     let text = text.unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()));
     text.chars().fold(String::with_capacity(text.len()), |mut safe, c| {
-        if c != '\n' && (c.is_control() || deceives(c)) {
+        if c != '\n' && acts(c) {
             let mut units = [0; 2];
             let escapes = c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}"));
             safe.extend(escapes);
@@ -168,26 +142,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hostile_text_cannot_act_on_the_terminal() {
-        let hostile = "a\x1b]52;c;cm0=\x07b\r\nc\u{9b}31m\u{202e}exe.txt\u{200b}\u{e0041}\x7f\td";
-        let safe = neutral(hostile);
-        assert_eq!(safe, "a␛]52;c;cm0=␇b␍␊c\u{fffd}31m\u{fffd}exe.txt\u{fffd}\u{fffd}␡ d");
-        assert!(!safe.chars().any(|c| c.is_control() || deceives(c)));
-    }
-
-    #[test]
-    fn letters_keep_their_accents_but_not_a_tower_of_them() {
-        assert_eq!(neutral("São José 東京 🚀"), "São José 東京 🚀");
-        let tower = format!("a{}", "\u{301}".repeat(50));
-        assert_eq!(neutral(&tower).chars().count(), 1 + MOST_MARKS);
-    }
-
-    #[test]
     fn json_is_escaped_for_the_terminal_and_means_the_same() {
         let value = serde_json::json!({ "message": "\x1b[2J\u{9b}1m\u{202e}\u{e0041} é" });
         for pretty in [true, false] {
             let text = json_text(&value, pretty);
-            assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || deceives(c))), "{text}");
+            assert!(!text.chars().any(|c| c != '\n' && acts(c)), "{text}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
         }
     }

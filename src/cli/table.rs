@@ -37,7 +37,7 @@ pub struct Cell {
 impl Cell {
     /// `text`, made neutral, in a tone.
     pub fn new(text: &str, tone: Tone) -> Self {
-        Self { text: neutral(text), tone }
+        Self { text: neutral(text).into_owned(), tone }
     }
 }
 

@@ -38,7 +38,8 @@ fn sqlite_file(url: &str) -> Option<PathBuf> {
     (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
 }
 
-fn make_folder(dir: &Path) -> anyhow::Result<()> {
+/// Makes a folder, for its owner only, unless it is there.
+pub fn make_folder(dir: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
