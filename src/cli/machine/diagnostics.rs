@@ -108,7 +108,7 @@ mod tests {
     fn a_record_is_one_harmless_line() {
         let mut out = Vec::new();
         OneLine(&mut out).write_all(b"INFO mail to a\nb\x1b[2J\n").unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "INFO mail to a␊b␛[2J\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "INFO mail to a↵b␛[2J\n");
     }
 
     #[test]
