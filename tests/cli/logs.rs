@@ -21,7 +21,7 @@ fn the_latest_entry_comes_last_and_cannot_act_on_the_terminal() {
     let shown = told(&mut operator.says("logs -n 2 --min-severity warning --event-type notify"));
     let lines: Vec<&str> = shown.out.lines().collect();
     assert_eq!(lines[0], "2026-08-01 10:00:00.500Z  error     NOTIFY     first");
-    assert_eq!(lines[1], "2026-08-01 10:00:00.500Z  error     NOTIFY     second␛]0;owned␇␊line");
+    assert_eq!(lines[1], "2026-08-01 10:00:00.500Z  error     NOTIFY     second␛]0;owned␇↵line");
     assert_eq!(daemon.lines(), ["GET /logs?eventType=NOTIFY&minSeverity=warning&pageSize=2"]);
     let newest_first = told(&mut operator.says("logs --order desc")).out;
     assert!(newest_first.lines().next().unwrap().contains("second"));
