@@ -124,7 +124,10 @@ impl Db {
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url).await?
         } else {
-            return Err(OpenError::Scheme(url.split(':').next().unwrap_or_default().to_owned()));
+            // The rest of it may hold a password.
+            let scheme =
+                url.split(':').next().filter(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric()));
+            return Err(OpenError::Scheme(scheme.unwrap_or("something else").to_owned()));
         };
         match &engine {
             Engine::Sqlite { writer, .. } => sqlx::migrate!("../migrations/sqlite").run(writer).await?,
@@ -276,7 +279,10 @@ async fn open_sqlite(url: &str) -> Result<Engine, OpenError> {
 
 async fn open_postgres(url: &str) -> Result<Engine, OpenError> {
     // The password stays out of every message.
-    let shown = || url.rsplit_once('@').map_or(url, |(_, host)| host).to_owned();
+    let shown = || {
+        let host = url.rsplit_once('@').map_or(url, |(_, host)| host);
+        host.split('?').next().unwrap_or_default().to_owned()
+    };
     let fail = |error| OpenError::Connect(shown(), error);
     let options = PgConnectOptions::from_str(url).map_err(fail)?.application_name("astrops").options([
         ("statement_timeout", "15s"),
@@ -298,7 +304,9 @@ async fn open_postgres(url: &str) -> Result<Engine, OpenError> {
 async fn begin_postgres(pool: &PgPool) -> Result<sqlx::Transaction<'static, Postgres>, sqlx::Error> {
     let mut left = pool.options().get_max_connections();
     loop {
-        match pool.begin().await {
+        // On a connection whose other end is gone, BEGIN would wait for the kernel to give up.
+        let begun = tokio::time::timeout(ACQUIRE, pool.begin()).await;
+        match begun.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) if left > 0 => left -= 1,
             Err(sqlx::Error::Database(error)) if left > 0 && error.code().as_deref() == Some("57P01") => {
                 left -= 1;

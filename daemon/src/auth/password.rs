@@ -64,9 +64,14 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let _place = self.queue.try_acquire().map_err(|_| PasswordError::Busy)?;
-        let _core = self.cores.acquire().await.map_err(|_| PasswordError::Busy)?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| PasswordError::Hashing(error.to_string()))?
+        let place = self.queue.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let core = self.cores.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
+        // The permits go with the work: a caller that hangs up frees its place only when the hash is done.
+        let work = tokio::task::spawn_blocking(move || {
+            let _held = (place, core);
+            work()
+        });
+        work.await.map_err(|error| PasswordError::Hashing(error.to_string()))?
     }
 }
 

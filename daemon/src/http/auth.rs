@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ApiError, ApiResult, App, Caller,
+    caller::refused,
     docs::Problems,
     error::Kind,
     extract::Body,
@@ -53,9 +54,11 @@ async fn register(
     let role = body.role.unwrap_or(Role::Customer);
     let operator = caller.principal.is_operator();
     if role == Role::Employee && !operator {
-        return Err(ApiError::new(
-            Kind::Forbidden,
-            "employees are registered by an operator: astrops user add, or sign in as one",
+        return Err(refused(
+            &app,
+            &caller,
+            "POST /auth/register as employee",
+            "operators; or use astrops user add on the machine",
         ));
     }
     if role != Role::Employee && body.right.is_some() {
@@ -112,10 +115,11 @@ async fn login(State(app): State<App>, caller: Caller, Body(body, _): Body<Login
     let checked = app.passwords.check(&body.password, hash).await?;
     let (Some(found), Checked::Right(rehashed)) = (found, checked) else {
         // The address that was tried is the caller's text: short, and only for operators.
-        let told = format!("sign-in failed for {}", email.chars().take(100).collect::<String>());
+        let tried: String = email.chars().take(100).collect();
+        let told = format!("sign-in failed for {tried}");
         let entry =
             Entry::new(&app.clock, EventType::Auth, Severity::Warning, told).address(caller.ip.as_deref());
-        if app.refusals.is_first(&format!("login:{email}"), app.clock.now()) {
+        if app.refusals.is_first(&format!("login:{tried}"), app.clock.now()) {
             app.recorder.record_soon(entry.data(json!({ "requestId": caller.request_id })).into());
         }
         return Err(ApiError::new(

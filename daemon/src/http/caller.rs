@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde_json::json;
 
 use super::{ApiError, ApiResult, App, error::Kind};
 use crate::{
@@ -63,7 +64,11 @@ pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> 
         }
     }
     if !who.admits(&caller.principal) {
-        return refuse(&app, &caller, &request, who).into_response();
+        if caller.principal.user().is_none() {
+            let told = format!("this is for {}; send Authorization: Bearer <token>", who.words());
+            return ApiError::new(Kind::SignInRequired, told).into_response();
+        }
+        return refused(&app, &caller, &format!("{} {path}", request.method()), who.words()).into_response();
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
@@ -110,21 +115,17 @@ async fn identify(app: &App, headers: &HeaderMap) -> ApiResult<Principal> {
     Ok(Principal::User(Box::new(signed_in)))
 }
 
-fn refuse(app: &App, caller: &Caller, request: &Request, who: access::Who) -> ApiError {
-    if caller.principal.user().is_none() {
-        return ApiError::new(
-            Kind::SignInRequired,
-            format!("this is for {}; send Authorization: Bearer <token>", who.words()),
-        );
-    }
-    let refused = format!("{} {} refused: it is for {}", request.method(), request.uri().path(), who.words());
-    let mut entry =
-        Entry::new(&app.clock, EventType::Auth, Severity::Warning, refused).address(caller.ip.as_deref());
+/// 403 for a signed-in `caller`, told in the system log once per caller, route and second.
+pub fn refused(app: &App, caller: &Caller, route: &str, admitted: &str) -> ApiError {
+    let told = format!("{route} refused: it is for {admitted}");
+    let mut entry = Entry::new(&app.clock, EventType::Auth, Severity::Warning, told)
+        .address(caller.ip.as_deref())
+        .data(json!({ "requestId": caller.request_id }));
     if let Some(user) = caller.principal.user() {
         entry = entry.user(user.id);
     }
-    if app.refusals.is_first(&caller.principal.name(), app.clock.now()) {
+    if app.refusals.is_first(&format!("{} {route}", caller.principal.name()), app.clock.now()) {
         app.recorder.record_soon(entry.into());
     }
-    ApiError::new(Kind::Forbidden, format!("this is for {}", who.words()))
+    ApiError::new(Kind::Forbidden, format!("this is for {admitted}"))
 }

@@ -169,6 +169,10 @@ impl From<sqlx::Error> for ApiError {
                     tracing::warn!(error = %error, "the database is busy");
                     Self::new(Kind::Unavailable, busy)
                 }
+                // Two retries, or a retry and a new job, took one unique key at the same moment.
+                "23505" | "2067" => {
+                    Self::new(Kind::DuplicateJob, "another request took the same unique key at this moment")
+                }
                 _ => Self::internal(&error),
             },
             _ => Self::internal(&error),

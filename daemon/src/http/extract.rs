@@ -11,11 +11,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiError, error::Kind};
 
+/// The deepest nesting that a body may have.
+const DEPTH: usize = 32;
+
 /// A JSON body of type `T`, with what makes a repeated request recognisable.
 pub struct Body<T>(pub T, pub Fingerprint);
 
 /// A JSON body that may be left out.
-pub struct OptionalBody<T>(pub Option<T>);
+pub struct OptionalBody<T>(pub Option<T>, pub Fingerprint);
 
 /// The caller's `Idempotency-Key` and what it belongs to.
 pub struct Fingerprint {
@@ -47,12 +50,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let (bytes, _, headers) = read(request, state).await?;
+        let (bytes, fingerprint, headers) = read(request, state).await?;
         if bytes.is_empty() {
-            return Ok(Self(None));
+            return Ok(Self(None, fingerprint));
         }
         check_content_type(&headers)?;
-        Ok(Self(Some(parse(&bytes)?)))
+        Ok(Self(Some(parse(&bytes)?), fingerprint))
     }
 }
 
@@ -102,6 +105,9 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| ApiError::new(Kind::BadRequest, format!("the body is not UTF-8: {error}")))?;
+    if depth(bytes) > DEPTH {
+        return Err(ApiError::field("", format!("is nested more than {DEPTH} levels deep")));
+    }
     // PostgreSQL cannot keep U+0000 in a text, and nothing that we store needs it.
     if text.contains("\\u0000") && holds_nul(&serde_json::from_str(text).unwrap_or_default()) {
         return Err(ApiError::field("", "a text holds the character U+0000, which is not allowed"));
@@ -120,6 +126,26 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         .end()
         .map_err(|error| ApiError::new(Kind::BadRequest, format!("the body is not JSON: {error}")))?;
     Ok(value)
+}
+
+/// How deep arrays and objects are nested. A stored body is wrapped in further levels, and what is deeper than 127 in
+/// all can be written but not read again.
+fn depth(json: &[u8]) -> usize {
+    let (mut now, mut most, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                now += 1;
+                most = most.max(now);
+            }
+            b'}' | b']' if !in_text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 fn holds_nul(value: &serde_json::Value) -> bool {
@@ -171,6 +197,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.uri.path().contains("%00") {
+            return Err(ApiError::new(Kind::NotFound, "the path holds the character U+0000"));
+        }
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(_) => Err(ApiError::new(Kind::NotFound, "the path holds an id that cannot be one")),

@@ -20,10 +20,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ApiError, ApiResult, App, Caller,
+    caller::refused,
     docs::Problems,
     error::Kind,
     extract::{Body, OptionalBody, Path, Query},
-    paging::Page,
+    paging::{Page, check_search, check_time},
     stream::{self, Feed},
     work::{Audit, Work},
 };
@@ -212,12 +213,12 @@ async fn list(
     if query.sort.as_deref().is_some_and(|sort| sort != "date") {
         return Err(ApiError::field("sort", "only date"));
     }
+    check_search(query.q.as_deref())?;
+    check_time("from", query.from)?;
+    check_time("to", query.to)?;
     if query.q.is_some() && !caller.principal.is_operator() {
         // Searching a masked address letter by letter would unmask it.
-        return Err(ApiError::new(
-            Kind::Forbidden,
-            "searching recipients is for employees with the operator right",
-        ));
+        return Err(refused(&app, &caller, "GET /jobs?q", "employees with the operator right"));
     }
     let now = app.clock.now();
     let mut tx = app.db.read().await?;
@@ -265,7 +266,7 @@ async fn follow(
 async fn pause(
     State(app): State<App>,
     caller: Caller,
-    OptionalBody(body): OptionalBody<PauseTypes>,
+    OptionalBody(body, _): OptionalBody<PauseTypes>,
 ) -> ApiResult<Response> {
     set_paused(&app, &caller, body.unwrap_or_default(), true).await
 }
@@ -276,7 +277,7 @@ async fn pause(
 async fn resume(
     State(app): State<App>,
     caller: Caller,
-    OptionalBody(body): OptionalBody<PauseTypes>,
+    OptionalBody(body, _): OptionalBody<PauseTypes>,
 ) -> ApiResult<Response> {
     set_paused(&app, &caller, body.unwrap_or_default(), false).await
 }
@@ -295,8 +296,12 @@ async fn set_paused(app: &App, caller: &Caller, which: PauseTypes, paused: bool)
     let (action, past) = if paused { ("job.pause", "paused") } else { ("job.resume", "resumed") };
     work.log(Entry::new(&app.clock, EventType::Job, Severity::Warning, format!("jobs of {target} {past}")))
         .await?;
-    let stats = stored::stats(&mut work.tx, now).await?;
-    work.answer(StatusCode::OK, Audit { action, target, details: json!({}) }, &stats).await
+    work.commit(Audit { action, target, details: json!({}) }).await?;
+    // Counting every job takes a while; not while holding the write lock.
+    let mut tx = app.db.read().await?;
+    let stats = stored::stats(&mut tx, now).await?;
+    tx.rollback().await?;
+    Ok(Json(stats).into_response())
 }
 
 /// Whether private fields are wanted.
@@ -319,10 +324,7 @@ async fn show(
     Query(query): Query<Reveal>,
 ) -> ApiResult<Json<JobDetail>> {
     if query.reveal && !caller.principal.is_operator() {
-        return Err(ApiError::new(
-            Kind::Forbidden,
-            "revealing a mail is for employees with the operator right",
-        ));
+        return Err(refused(&app, &caller, "GET /jobs/{id}?reveal", "employees with the operator right"));
     }
     let now = app.clock.now();
     let mut tx = app.db.read().await?;
@@ -463,7 +465,7 @@ async fn execute(
     caller: Caller,
     Path(id): Path<JobId>,
     headers: HeaderMap,
-    OptionalBody(body): OptionalBody<Execute>,
+    OptionalBody(body, _): OptionalBody<Execute>,
 ) -> ApiResult<Response> {
     if let Some(other) = body.and_then(|body| body.job_id).filter(|other| *other != id) {
         return Err(ApiError::field("/jobId", format!("is {other}, but the path says {id}")));

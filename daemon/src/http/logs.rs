@@ -19,12 +19,14 @@ use super::{
     ApiError, ApiResult, App, Caller,
     docs::Problems,
     extract::{Body, Query},
-    paging::Page,
+    paging::{Page, check_search, check_time},
     stream::{self, Feed, LogFilter},
     work::{Audit, Work},
 };
 use crate::store::logs;
 
+/// The largest `additionalData`: streams keep many entries in memory.
+const ADDITIONAL: usize = 16 * 1024;
 /// Entries in one request.
 const BATCH: usize = 1000;
 
@@ -95,8 +97,17 @@ fn check(entry: Value, prefix: &str) -> Result<NewLog, Vec<FieldError>> {
     if new.ip_address.as_ref().is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
         return Err(error("/ipAddress", "is not an IPv4 or IPv6 address".to_owned()));
     }
-    if new.additional_data.as_ref().is_some_and(|data| !data.is_object()) {
-        return Err(error("/additionalData", "must be a JSON object".to_owned()));
+    if let Some(data) = &new.additional_data {
+        if !data.is_object() {
+            return Err(error("/additionalData", "must be a JSON object".to_owned()));
+        }
+        let length = data.to_string().len();
+        if length > ADDITIONAL {
+            return Err(error(
+                "/additionalData",
+                format!("must have at most {ADDITIONAL} bytes as JSON, not {length}"),
+            ));
+        }
     }
     Ok(new)
 }
@@ -121,6 +132,9 @@ fn stored(app: &App, caller: &Caller, new: NewLog) -> LogEntry {
 #[utoipa::path(get, path = "/logs", tag = "logs", params(LogQuery), responses((status = 200, body = LogPage), Problems))]
 async fn list(State(app): State<App>, Query(query): Query<LogQuery>) -> ApiResult<Json<LogPage>> {
     let page = Page::of(query.paging())?;
+    check_search(query.q.as_deref())?;
+    check_time("from", query.from)?;
+    check_time("to", query.to)?;
     let mut tx = app.db.read().await?;
     let (logs, total) = logs::list(&mut tx, &query, page.slice()).await?;
     tx.rollback().await?;
@@ -139,6 +153,7 @@ async fn follow(
     headers: HeaderMap,
     Query(query): Query<LogStreamQuery>,
 ) -> ApiResult<Response> {
+    check_search(query.q.as_deref())?;
     if query.tail.is_some_and(|tail| tail > 1000) {
         return Err(ApiError::field("tail", "must be 0 to 1000"));
     }
@@ -157,9 +172,10 @@ async fn histogram(
     State(app): State<App>,
     Query(query): Query<HistogramQuery>,
 ) -> ApiResult<Json<Histogram>> {
-    let now = app.clock.now();
-    let to = query.to.unwrap_or(now);
-    let from = query.from.unwrap_or(to - TimeDelta::hours(1));
+    check_time("from", query.from)?;
+    check_time("to", query.to)?;
+    let to = query.to.unwrap_or_else(|| app.clock.now());
+    let from = query.from.unwrap_or_else(|| to - TimeDelta::hours(1));
     let count = query.buckets.unwrap_or(60);
     if !(1..=240).contains(&count) {
         return Err(ApiError::field("buckets", "must be 1 to 240"));

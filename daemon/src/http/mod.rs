@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{HeaderName, HeaderValue, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
@@ -142,8 +142,8 @@ impl tower_http::request_id::MakeRequestId for RequestIds {
 
 /// Streams and `execute` end by their own rules; everything else within [`REQUEST`].
 async fn time_limit(request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    if path.ends_with("/stream") || path.ends_with("/execute") {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if matches!(path, "/logs/stream" | "/jobs/stream" | "/jobs/{id}/execute") {
         return next.run(request).await;
     }
     match tokio::time::timeout(REQUEST, next.run(request)).await {

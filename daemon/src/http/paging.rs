@@ -2,11 +2,31 @@
 
 use astrops_api::paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Paging};
 
+use chrono::{DateTime, Datelike as _, Utc};
+
 use super::{ApiError, ApiResult};
 use crate::store::Slice;
 
 /// The largest page: what lies deeper is reached with `before` and `after`.
 const MAX_PAGE: u32 = 1_000_000;
+
+/// Checks the text of a search: what is longer finds nothing, and SQLite refuses long patterns.
+pub fn check_search(text: Option<&str>) -> ApiResult<()> {
+    match text.map(|text| text.chars().count()) {
+        None | Some(1..=200) => Ok(()),
+        Some(length) => Err(ApiError::field("q", format!("must have 1 to 200 characters, not {length}"))),
+    }
+}
+
+/// Checks a time of a query: both databases and the ids hold these years.
+pub fn check_time(name: &str, time: Option<DateTime<Utc>>) -> ApiResult<()> {
+    match time.map(|time| time.year()) {
+        None | Some(1970..=9999) => Ok(()),
+        Some(year) => {
+            Err(ApiError::field(name, format!("must lie in the years 1970 to 9999, not in {year}")))
+        }
+    }
+}
 
 /// What the query asks for, as the store takes it and as the answer says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     ApiError, ApiResult, App, Caller,
     docs::Problems,
-    extract::{Body, Path, Query},
+    extract::{Body, OptionalBody, Path, Query},
     paging::Page,
     work::{Audit, Work},
 };
@@ -151,12 +151,18 @@ async fn change(
     let now = work.now;
     let mut schedule =
         stored::find(&mut work.tx, name).await?.ok_or_else(|| ApiError::no_such("schedule", name))?;
+    let before = schedule.clone();
     apply(&mut schedule);
     let timing = Timing::parse(&schedule.cron, &schedule.time_zone, now).map_err(|error| {
         let pointer = if matches!(error, TimingError::Zone(_)) { "/timeZone" } else { "/cron" };
         ApiError::field(pointer, error.to_string())
     })?;
-    schedule.next_fire_at = if schedule.paused { None } else { timing.next_after(now) };
+    let timed =
+        |schedule: &StoredSchedule| (schedule.cron.clone(), schedule.time_zone.clone(), schedule.paused);
+    // Counted anew only when its timing changed: a fire that is due at this moment must not be passed over.
+    if timed(&before) != timed(&schedule) {
+        schedule.next_fire_at = if schedule.paused { None } else { timing.next_after(now) };
+    }
     schedule.updated_at = now;
     stored::update(&mut work.tx, &schedule).await?;
     let told = format!(
@@ -172,11 +178,21 @@ async fn change(
     Ok(answer)
 }
 
+/// No field: what is sent by a client that must send a body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// Fire a schedule now
 #[utoipa::path(post, path = "/schedules/{name}/trigger", tag = "schedules", params(("name" = String, Path)),
     responses((status = 201, body = ScheduleRun), Problems))]
-async fn trigger(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> ApiResult<Response> {
-    let mut work = Work::begin(&app, &caller).await?;
+async fn trigger(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    body: OptionalBody<Nothing>,
+) -> ApiResult<Response> {
+    let mut work = Work::create(&app, &caller, body.1).await?;
     let now = work.now;
     let schedule =
         stored::find(&mut work.tx, &name).await?.ok_or_else(|| ApiError::no_such("schedule", &name))?;

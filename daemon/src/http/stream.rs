@@ -26,7 +26,7 @@ use axum::{
     },
 };
 use futures::{StreamExt as _, stream};
-use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError, mpsc};
+use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{ApiError, ApiResult, App, Caller, error::Kind, jobs::shown};
@@ -125,10 +125,11 @@ pub async fn open(
         cursor,
         events,
         lagged: lagged.clone(),
-        _permit: permit,
     };
     tokio::spawn(follower.run(batches, pruned));
     let rest = stream::once(async move {
+        // The place is taken until the connection ends, not only until the follower has given up.
+        let _permit = permit;
         let count = lagged.load(Ordering::Relaxed);
         (count > 0).then(|| Event::default().event("lagged").data(count.to_string()))
     });
@@ -144,7 +145,6 @@ struct Follower {
     cursor: Cursor,
     events: mpsc::Sender<Event>,
     lagged: Arc<AtomicU64>,
-    _permit: OwnedSemaphorePermit,
 }
 
 /// Why a stream ends: it is no error.
@@ -160,12 +160,12 @@ impl From<sqlx::Error> for Ended {
 impl Follower {
     async fn run(mut self, mut batches: tokio::sync::broadcast::Receiver<Batch>, pruned: u64) {
         let stopping = self.app.stopping.clone();
+        let session = session_ends(self.app.clone(), self.principal.clone());
         let work = async {
             if pruned > 0 {
                 self.send(Event::default().event("gap").data(pruned.to_string())).await?;
             }
             self.catch_up().await?;
-            let mut recheck = tokio::time::interval(RECHECK);
             loop {
                 tokio::select! {
                     batch = batches.recv() => match batch {
@@ -174,12 +174,15 @@ impl Follower {
                         Err(RecvError::Lagged(_)) => self.catch_up().await?,
                         Err(RecvError::Closed) => return Err::<(), Ended>(Ended),
                     },
-                    _ = recheck.tick() => self.check_session().await?,
                     () = self.events.closed() => return Err(Ended),
                 }
             }
         };
-        stopping.run_until_cancelled(work).await;
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = session => {}
+            _ = work => {}
+        }
     }
 
     async fn catch_up(&mut self) -> Result<(), Ended> {
@@ -243,14 +246,25 @@ impl Follower {
         self.lagged.store(unread.await.unwrap_or(1).max(1), Ordering::Relaxed);
         Err(Ended)
     }
+}
 
-    async fn check_session(&self) -> Result<(), Ended> {
-        let Principal::User(signed_in) = &self.principal else { return Ok(()) };
-        let mut tx = self.app.db.read().await?;
-        let alive = sessions::alive(&mut tx, signed_in.session, self.app.clock.now()).await?;
-        tx.rollback().await?;
-        // A role that no longer reads logs ends the stream too.
-        alive.filter(|alive| alive.user.role == signed_in.user.role).map(drop).ok_or(Ended)
+/// Returns when the session has ended, or its rights are no longer those that the stream was opened with.
+async fn session_ends(app: App, principal: Principal) {
+    let Principal::User(signed_in) = &principal else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(RECHECK).await;
+        let look = async {
+            let mut tx = app.db.read().await?;
+            sessions::alive(&mut tx, signed_in.session, app.clock.now()).await
+        };
+        match look.await {
+            Ok(Some(alive))
+                if (alive.user.role, alive.user.right) == (signed_in.user.role, signed_in.user.right) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot ask for the session of a stream; asking again")
+            }
+        }
     }
 }
 

@@ -136,23 +136,27 @@ impl Mailroom {
             Ok(content) => content,
             Err(error) => return Outcome::new(Verdict::Fail, error).mail(Delivery::NotSent),
         };
+        let address = stored.recipient_email.clone();
+        // A server that names the recipient in its answer must not unmask it in logs and errors.
+        let masked = |text: String| replace_ignoring_case(&text, &address, &to);
         let mail = Mail { job: run.claim.id, from: self.from.clone(), to: stored.recipient_email, content };
         match self.transport.deliver(&mail, self.clock.now(), &Marks(run), &run.cancel).await {
             Delivered::Sent { response } => {
-                Outcome::new(Verdict::Done, format!("{what} to {to} sent: {response}")).mail(Delivery::Sent)
+                Outcome::new(Verdict::Done, format!("{what} to {to} sent: {}", masked(response))).mail(Delivery::Sent)
             }
             Delivered::NotSent { error, .. } if run.cancel.is_cancelled() => {
-                Outcome::new(Verdict::Cancelled, format!("{what} to {to} stopped before it was sent: {error}")).mail(Delivery::NotSent)
+                Outcome::new(Verdict::Cancelled, format!("{what} to {to} stopped before it was sent: {}", masked(error))).mail(Delivery::NotSent)
             }
             Delivered::NotSent { error, permanent } => {
                 let verdict = if permanent { Verdict::Fail } else { Verdict::Retry };
-                Outcome::new(verdict, format!("{what} to {to} not sent: {error}")).mail(Delivery::NotSent)
+                Outcome::new(verdict, format!("{what} to {to} not sent: {}", masked(error))).mail(Delivery::NotSent)
             }
             Delivered::Unknown { error } => Outcome {
                 severity: Some(Severity::Critical),
                 ..Outcome::new(
                     Verdict::Fail,
-                    format!("{what} to {to} may or may not have been sent: {error}. Ask the recipient or the mail server, then retry or delete the job"),
+                    format!("{what} to {to} may or may not have been sent: {}. Ask the recipient or the mail server, then retry or delete the job",
+                        masked(error)),
                 )
                 .mail(Delivery::Unknown)
             },
@@ -210,4 +214,34 @@ pub fn mask(address: &str) -> String {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let first: String = local.chars().take(1).collect();
     format!("{first}***@{domain}")
+}
+
+/// `text` with every `from` (ASCII, whatever the case) as `to`.
+fn replace_ignoring_case(text: &str, from: &str, to: &str) -> String {
+    let (lower, from) = (text.to_ascii_lowercase(), from.to_ascii_lowercase());
+    let mut out = String::with_capacity(text.len());
+    let mut rest = 0;
+    while let Some(at) = lower[rest..].find(&from).filter(|_| !from.is_empty()) {
+        out.push_str(&text[rest..rest + at]);
+        out.push_str(to);
+        rest += at + from.len();
+    }
+    out.push_str(&text[rest..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_masked_wherever_a_server_repeats_it() {
+        let told = "550 <Ada@Example.org>: no such user ada@example.org é";
+        assert_eq!(
+            replace_ignoring_case(told, "ada@example.org", "a***@example.org"),
+            "550 <a***@example.org>: no such user a***@example.org é"
+        );
+        assert_eq!(replace_ignoring_case("é", "", "x"), "é");
+        assert_eq!(mask("nobody"), "n***@");
+    }
 }

@@ -52,7 +52,10 @@ impl Tail {
                 () = tokio::time::sleep(POLL), if db.listen_pool().is_some() && followed => {}
             }
             followed = self.0.receiver_count() > 0;
-            if let Err(error) = self.read(&db, &mut cursor, followed).await {
+            let Some(read) = stop.run_until_cancelled(self.read(&db, &mut cursor, followed)).await else {
+                return;
+            };
+            if let Err(error) = read {
                 tracing::warn!(error = %error, "cannot read new log rows; streams wait");
                 stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await;
                 db.signals().logs.notify_one();

@@ -1,6 +1,6 @@
 //! When a cron line fires, and what is done about fires that are late. Pure: no clock, no database.
 
-use std::str::FromStr as _;
+use std::{collections::VecDeque, str::FromStr as _};
 
 use astrops_api::vocabulary::{FireOutcome, MissedPolicy};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +12,8 @@ use croner::{
 
 /// A fire that is later than this counts as missed: a daemon that runs is never that late.
 const LATE: TimeDelta = TimeDelta::seconds(60);
+/// Fires that are walked through one by one; behind more of them only the latest are looked for.
+const WALK: usize = 20_000;
 /// The most that [`MissedPolicy::All`] catches up.
 const CATCH_UP: usize = 100;
 
@@ -77,38 +79,52 @@ impl Timing {
         now: DateTime<Utc>,
         missed: MissedPolicy,
     ) -> Vec<(DateTime<Utc>, FireOutcome)> {
-        let mut late = Vec::new();
+        let mut late = VecDeque::new();
         let mut fires = Vec::new();
         let mut at = Some(first);
+        let mut steps = 0;
         while let Some(time) = at.filter(|time| *time <= now) {
+            steps += 1;
+            if steps > WALK {
+                // A line of every second, left alone for long: only the latest fires matter, found from the other end.
+                late = self.latest_before(now - LATE);
+                at = self.next_after(now - LATE - TimeDelta::microseconds(1));
+                steps = 0;
+                continue;
+            }
             if now - time > LATE {
-                // Only the latest ones can matter; a line of every second left alone for a year must not fill memory.
-                if late.len() == CATCH_UP {
-                    late.remove(0);
+                late.push_back(time);
+                if late.len() > CATCH_UP {
+                    late.pop_front();
                 }
-                late.push(time);
-                at = self.next_after(if self.is_far_behind(time, now) { now - LATE * 100 } else { time });
             } else {
                 fires.push((time, FireOutcome::Fired));
-                at = self.next_after(time);
             }
+            at = self.next_after(time);
         }
         let settled: Vec<(DateTime<Utc>, FireOutcome)> = match missed {
             MissedPolicy::All => late.into_iter().map(|time| (time, FireOutcome::CaughtUp)).collect(),
             // A fire that is on time stands for the late ones as well.
             MissedPolicy::Coalesce => {
                 let outcome = if fires.is_empty() { FireOutcome::CaughtUp } else { FireOutcome::Missed };
-                late.last().map(|time| (*time, outcome)).into_iter().collect()
+                late.back().map(|time| (*time, outcome)).into_iter().collect()
             }
-            MissedPolicy::Skip => late.last().map(|time| (*time, FireOutcome::Missed)).into_iter().collect(),
+            MissedPolicy::Skip => late.back().map(|time| (*time, FireOutcome::Missed)).into_iter().collect(),
         };
         settled.into_iter().chain(fires).collect()
     }
 
-    /// Whether so many fires lie between that walking through them would take long: jump to the end.
-    fn is_far_behind(&self, time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        let step = self.next_after(time).map_or(TimeDelta::MAX, |next| next - time);
-        step < TimeDelta::minutes(5) && now - time > LATE * 200
+    /// The latest fires before `time`, at most [`CATCH_UP`], oldest first.
+    fn latest_before(&self, time: DateTime<Utc>) -> VecDeque<DateTime<Utc>> {
+        let mut fires = VecDeque::new();
+        let mut at = time.with_timezone(&self.zone);
+        while let (true, Ok(previous)) =
+            (fires.len() < CATCH_UP, self.cron.find_previous_occurrence(&at, false))
+        {
+            fires.push_front(previous.with_timezone(&Utc));
+            at = previous;
+        }
+        fires
     }
 }
 
@@ -171,6 +187,17 @@ mod tests {
         let all = hourly.settle(first, now, MissedPolicy::All);
         assert_eq!(all.len(), 4);
         assert!(all.iter().all(|(_, outcome)| *outcome == FireOutcome::CaughtUp));
+    }
+
+    #[test]
+    fn irregular_lines_catch_up_their_latest_hundred() {
+        let mornings = timing("* 8 * * *", "UTC");
+        let settled =
+            mornings.settle(at("2026-02-01T08:10:00Z"), at("2026-02-02T07:00:00Z"), MissedPolicy::All);
+        assert_eq!((settled.len(), settled[0].0), (50, at("2026-02-01T08:10:00Z")));
+        let often = timing("*/4 * * * *", "UTC");
+        let settled = often.settle(at("2026-02-01T08:00:00Z"), at("2026-02-01T12:02:00Z"), MissedPolicy::All);
+        assert_eq!(settled.len(), 61);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{Slice, contains_pattern, id_text, time_text};
+use super::{LIKE, Slice, contains_pattern, id_text, time_text};
 use crate::{
     clock::{first_id_of, last_id_of},
     db::{Sql, Tx, on},
@@ -190,7 +190,7 @@ pub async fn find_all(tx: &mut Tx, ids: &[JobId]) -> Result<Vec<StoredJob>, sqlx
 }
 
 macro_rules! push_filter {
-    ($builder:expr, $query:expr, $now:expr) => {{
+    ($builder:expr, $query:expr, $now:expr, $like:expr) => {{
         let (builder, query) = (&mut $builder, $query);
         builder.push(" WHERE 1 = 1");
         if let Some(from) = query.from {
@@ -248,8 +248,8 @@ macro_rules! push_filter {
             .into_iter()
             .enumerate()
             {
-                builder.push(if n == 0 { " AND (LOWER(" } else { " OR LOWER(" }).push(place);
-                builder.push(") LIKE ").push_bind(pattern.clone()).push(r" ESCAPE '\'");
+                builder.push(if n == 0 { " AND (" } else { " OR " }).push(place);
+                builder.push($like).push_bind(pattern.clone()).push(r" ESCAPE '\'");
             }
             builder.push(")");
         }
@@ -269,12 +269,13 @@ pub async fn list(
     slice: Slice,
     now: DateTime<Utc>,
 ) -> Result<(Vec<StoredJob>, u64), sqlx::Error> {
+    let like = tx.text(&LIKE);
     on!(tx, |conn| {
         let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM jobs");
-        push_filter!(count, query, now);
+        push_filter!(count, query, now, like);
         let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
         let mut rows = QueryBuilder::<DB>::new(concat!("SELECT ", columns!(), " FROM jobs"));
-        push_filter!(rows, query, now);
+        push_filter!(rows, query, now, like);
         rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
         rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
         let rows: Vec<StoredJob> = rows.build_query_as().fetch_all(conn).await?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{Slice, contains_pattern, id_text, time_text};
+use super::{LIKE, Slice, contains_pattern, id_text, time_text};
 use crate::{
     clock::{first_id_of, last_id_of},
     db::{Sql, Tx, on},
@@ -39,6 +39,7 @@ impl FromStr for Cursor {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once('-').and_then(|(tx, seq)| Some((tx.parse().ok()?, seq.parse().ok()?)));
+        let parts = parts.filter(|(tx, seq): &(i64, i64)| *tx >= 0 && *seq >= 0);
         parts
             .map(|(tx, seq)| Self { tx, seq })
             .ok_or_else(|| format!("{text:?} is not an event id of this stream"))
@@ -144,7 +145,7 @@ fn at_least(severity: Severity) -> impl Iterator<Item = &'static str> {
 }
 
 macro_rules! push_filter {
-    ($builder:expr, $query:expr) => {{
+    ($builder:expr, $query:expr, $like:expr) => {{
         let (builder, query) = (&mut $builder, $query);
         builder.push(" WHERE 1 = 1");
         if let Some(from) = query.from {
@@ -173,7 +174,7 @@ macro_rules! push_filter {
             builder.push(" AND job_id = ").push_bind(job.0);
         }
         if let Some(text) = &query.q {
-            builder.push(" AND LOWER(message) LIKE ").push_bind(contains_pattern(text)).push(r" ESCAPE '\'");
+            builder.push(" AND message").push($like).push_bind(contains_pattern(text)).push(r" ESCAPE '\'");
         }
         if let Some(before) = query.before {
             builder.push(" AND id < ").push_bind(before.0);
@@ -186,12 +187,13 @@ macro_rules! push_filter {
 
 /// Rows that match, and how many match in all. Newest first unless asked otherwise.
 pub async fn list(tx: &mut Tx, query: &LogQuery, slice: Slice) -> Result<(Vec<LogEntry>, u64), sqlx::Error> {
+    let like = tx.text(&LIKE);
     on!(tx, |conn| {
         let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM system_logs");
-        push_filter!(count, query);
+        push_filter!(count, query, like);
         let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
         let mut rows = QueryBuilder::<DB>::new(concat!("SELECT ", columns!(), " FROM system_logs"));
-        push_filter!(rows, query);
+        push_filter!(rows, query, like);
         rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
         rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
         let rows: Vec<Row> = rows.build_query_as().fetch_all(conn).await?;
@@ -253,7 +255,11 @@ pub async fn pruned_behind(tx: &mut Tx, cursor: Cursor) -> Result<u64, sqlx::Err
     let Some((tx, seq)) = oldest else { return Ok(0) };
     let oldest = Cursor { tx, seq };
     // A serial number may be passed over on PostgreSQL (a rollback), so only a cursor whose own row is gone counts.
-    Ok(if oldest <= cursor { 0 } else { (oldest.seq - cursor.seq - 1).max(0).unsigned_abs() })
+    Ok(if oldest <= cursor {
+        0
+    } else {
+        oldest.seq.saturating_sub(cursor.seq).saturating_sub(1).max(0).unsigned_abs()
+    })
 }
 
 const HISTOGRAM: Sql = Sql {

@@ -14,6 +14,8 @@ pub mod users;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
+use crate::db::Sql;
+
 /// Which rows of a list: from [`crate::http::paging`].
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {
@@ -33,10 +35,13 @@ pub fn id_text(id: Uuid) -> String {
     id.simple().to_string()
 }
 
-/// A LIKE pattern that finds `text` anywhere; use with `LOWER(x) LIKE .. ESCAPE '\'`.
+/// The operator that compares with a pattern whatever the case. SQLite knows the case of ASCII letters only.
+pub const LIKE: Sql = Sql { sqlite: " LIKE ", postgres: " ILIKE " };
+
+/// A pattern for [`LIKE`] that finds `text` anywhere; use with `ESCAPE '\'`.
 pub fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
-    for letter in text.to_lowercase().chars() {
+    for letter in text.chars() {
         if matches!(letter, '%' | '_' | '\\') {
             pattern.push('\\');
         }

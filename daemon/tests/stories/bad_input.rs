@@ -158,6 +158,10 @@ const CASES: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/logs/histogram?from=2026-03-03T00:00:00Z&to=2026-03-02T00:00:00Z", "", 422, "invalid", "from"),
     ("GET", "/jobs/not-an-id", "", 404, "not-found", ""),
     ("GET", "/jobs/507f1f77bcf86cd799439011", "", 404, "not-found", "507f"),
+    ("GET", "/logs?from=-5000-01-01T00:00:00Z", "", 422, "invalid", "from"),
+    ("GET", "/logs/histogram?to=-262143-01-01T00:30:00Z", "", 422, "invalid", "to"),
+    ("GET", "/logs/stream?after=0--9223372036854775808", "", 422, "invalid", "after"),
+    ("POST", "/schedules/a%00b/pause", "", 404, "not-found", "U+0000"),
     ("GET", "/nowhere", "", 404, "not-found", "/docs"),
     ("PATCH", "/jobs", "", 405, "method-not-allowed", "/docs"),
 ];
@@ -186,6 +190,15 @@ async fn every_bad_request_is_a_problem_that_names_its_field(daemon: TestDaemon)
     let form: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
     let answer = operator.send_with("POST", "/notifications", form, b"type=WELCOME".to_vec()).await;
     assert_eq!((answer.status, answer.problem().slug()), (415, "unsupported-media-type"));
+    let deep = format!(
+        r#"{{"type":"WELCOME","recipient":"a@example.com","data":{{"name":"z","z":{}{}}}}}"#,
+        "[".repeat(125),
+        "]".repeat(125)
+    );
+    let answer = operator.send("POST", "/notifications", Some(&deep)).await;
+    assert!(answer.problem().sentence().contains("nested"), "{answer:?}");
+    let long = format!("/logs?q={}", "_".repeat(30_000));
+    assert!(operator.send("GET", &long, None).await.problem().sentence().contains("200 characters"));
     let key = "x".repeat(201);
     let keyed: &[(&str, &str)] = &[("content-type", "application/json"), ("idempotency-key", &key)];
     let answer = operator.send_with("POST", "/notifications", keyed, b"{}".to_vec()).await;
