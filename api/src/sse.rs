@@ -1,12 +1,15 @@
 //! Server-Sent Events as the console reads them.
 
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 
 use eventsource_stream::Eventsource;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use serde::de::DeserializeOwned;
 
 use crate::client::ClientError;
+
+/// Keep-alives come every 15 s.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// One thing that a stream told.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +32,17 @@ pub type EventStream<T> = Pin<Box<dyn Stream<Item = Result<StreamItem<T>, Client
 
 /// Reads the body of `response` as typed events. Values come as events without a name.
 pub(crate) fn read<T: DeserializeOwned + Send + 'static>(response: reqwest::Response) -> EventStream<T> {
-    let events = response.bytes_stream().eventsource().map(|event| {
+    // The daemon says something every 15 s; a connection that is silent for three of them is dead, whatever TCP says.
+    let bytes = stream::unfold(Some(Box::pin(response.bytes_stream())), |bytes| async {
+        let mut bytes = bytes?;
+        match tokio::time::timeout(SILENCE, bytes.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(bytes))),
+            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err("the stream fell silent".to_owned()), None)),
+        }
+    });
+    let events = bytes.eventsource().map(|event| {
         let event = event.map_err(|error| ClientError::Unreachable(error.to_string()))?;
         let count = || event.data.trim().parse().unwrap_or(0);
         match event.event.as_str() {

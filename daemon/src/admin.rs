@@ -16,6 +16,7 @@ use crate::{
     auth::password::Passwords,
     clock::Clock,
     config::Config,
+    daemon,
     db::Db,
     logs::Entry,
     store::{audit, logs, users},
@@ -60,6 +61,8 @@ pub async fn add_user(config: &Config, clock: &Clock, new: NewUser) -> anyhow::R
         }
     };
     let hash = Passwords::default().hash(&new.password).await?;
+    // The daemon's lock makes the folder otherwise, for its owner only; whoever comes first must do it so.
+    daemon::make_folder(&config.data.dir)?;
     let db = Db::open(config.database.url.expose_secret()).await?;
     let mut tx = db.write().await.context("cannot write to the database")?;
     if !users::insert(&mut tx, &users::NewUser { user: &user, password_hash: &hash }).await? {

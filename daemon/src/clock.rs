@@ -64,11 +64,6 @@ impl Clock {
         let _ = mock.subscribe().wait_for(|now| *now >= time).await;
     }
 
-    /// Returns when `delay` has passed.
-    pub async fn sleep(&self, delay: TimeDelta) {
-        self.sleep_until(self.now() + delay).await;
-    }
-
     /// A new `UUIDv7` of this moment, larger than every earlier one of this clock.
     pub fn new_id(&self) -> Uuid {
         let now = self.now();
@@ -110,7 +105,8 @@ mod tests {
         let clock = Clock::mock("2026-03-01T12:00:00Z".parse().unwrap());
         let sleeper = tokio::spawn({
             let clock = clock.clone();
-            async move { clock.sleep(TimeDelta::hours(1)).await }
+            let until = clock.now() + TimeDelta::hours(1);
+            async move { clock.sleep_until(until).await }
         });
         clock.advance(TimeDelta::minutes(59));
         tokio::task::yield_now().await;

@@ -16,6 +16,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use lock::make_folder;
 pub use metrics::Metrics;
 
 use crate::{
@@ -52,8 +53,9 @@ impl Daemon {
     /// # Errors
     /// Another daemon uses the data folder; the database, the mail transport or the address is not there.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let lock = lock::DataLock::take(&config.data.dir)?;
-        let db = Db::open(config.database.url.expose_secret()).await?;
+        let url = config.database.url.expose_secret();
+        let lock = lock::DataLock::take(&config.data.dir, url)?;
+        let db = Db::open(url).await?;
         let key = token::signing_key(config.auth.key.as_ref(), &config.data.dir)?;
         let now = clock.now();
         let node = Node {

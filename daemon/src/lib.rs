@@ -19,6 +19,8 @@ pub mod notify;
 mod queue;
 mod schedules;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use clock::Clock;
 pub use daemon::Daemon;

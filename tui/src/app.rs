@@ -48,6 +48,9 @@ const MESSAGE: Duration = Duration::from_secs(12);
 /// Texts that each prompt remembers.
 const HISTORY: usize = 50;
 
+/// Which prompt of which tab.
+type Remembered = (Tab, std::mem::Discriminant<Ask>);
+
 #[derive(Default)]
 struct Screens {
     dashboard: Dashboard,
@@ -78,7 +81,8 @@ pub struct App {
     trail: Vec<Tab>,
     layers: Vec<Layer>,
     message: Option<(Tone, String, DateTime<Utc>)>,
-    history: Vec<(std::mem::Discriminant<Ask>, Vec<String>)>,
+    /// What was typed into each prompt of each tab, oldest first.
+    history: Vec<(Remembered, Vec<String>)>,
     /// Who was signed in last: another person starts with empty screens.
     last_user: Option<UserId>,
     mouse: bool,
@@ -297,7 +301,7 @@ impl App {
 
     fn open(&mut self, mut layer: Layer) {
         if let Layer::Prompt(prompt) = &mut layer {
-            let kind = std::mem::discriminant(&prompt.ask);
+            let kind = (self.tab, std::mem::discriminant(&prompt.ask));
             let known = self.history.iter().find(|(known, _)| *known == kind);
             prompt.remember(known.map(|(_, texts)| texts.clone()).unwrap_or_default());
         }
@@ -306,7 +310,7 @@ impl App {
 
     fn prompted(&mut self, ask: &Ask, text: &str, done: bool, now: DateTime<Utc>) -> Vec<Effect> {
         if done && !text.is_empty() {
-            let kind = std::mem::discriminant(ask);
+            let kind = (self.tab, std::mem::discriminant(ask));
             let place = self.history.iter().position(|(known, _)| *known == kind);
             let place = place.unwrap_or_else(|| {
                 self.history.push((kind, Vec::new()));
@@ -345,7 +349,7 @@ impl App {
         self.go(match place {
             Place::Tab(tab) => *tab,
             Place::Job(_) | Place::Jobs(_) => Tab::Jobs,
-            Place::Logs(_) | Place::LogAt(..) => Tab::Logs,
+            Place::LogsOf(_) | Place::LogAt(..) => Tab::Logs,
             Place::Schedule(_) => Tab::Schedules,
         });
         let context = self.session.context(now);

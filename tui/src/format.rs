@@ -12,9 +12,10 @@ pub fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if at.date_naive() == now.date_naive() { clock(at) } else { at.format("%m-%d %H:%M").to_string() }
 }
 
-/// `2026-11-20 14:02:11.123Z`.
+/// `2026-11-20 14:02:11.123Z`, without the fraction when there is none.
 pub fn full(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
+    let whole = at.timestamp_subsec_millis() == 0;
+    at.format(if whole { "%Y-%m-%d %H:%M:%SZ" } else { "%Y-%m-%d %H:%M:%S%.3fZ" }).to_string()
 }
 
 /// The two largest units: `950 ms`, `4.1 s`, `3 m 12 s`, `2 h 5 m`, `3 d 4 h`.

@@ -231,6 +231,8 @@ actions! {
     ChoiceBack,
     /// The next choice of a field.
     ChoiceNext,
+    /// Go on from any field of a form.
+    Submit,
 }
 
 /// A row of the table.

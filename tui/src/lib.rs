@@ -25,7 +25,7 @@ mod screens;
 mod terminal;
 #[cfg(test)]
 mod testing;
-mod text;
+pub mod text;
 mod theme;
 mod widgets;
 

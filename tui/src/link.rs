@@ -27,18 +27,23 @@ use streams::{News, Streams};
 /// How often the daemon is asked whether it is there while nothing else is asked.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How a finished call reaches the loop: what to tell, how long it took, and whether the connection or the
-/// session broke over it.
+/// How a finished call reaches the loop: what to tell, how long it took when that says something about the
+/// connection, and whether the connection or the session broke over it.
 struct Finished {
     updates: Vec<Update>,
-    took: Duration,
+    took: Option<Duration>,
     fault: Option<ClientError>,
 }
+
+/// The calls under way.
+type Running = FuturesUnordered<BoxFuture<'static, Finished>>;
 
 /// Why the connected part of the loop ended.
 enum Ended {
     /// The console is gone.
     Closed,
+    /// Somebody signed in.
+    SignedIn,
     /// The connection broke.
     Lost(String),
     /// The session is over.
@@ -80,7 +85,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
             };
             match ended {
                 Ended::Closed => return,
-                Ended::Lost(_) => {}
+                Ended::SignedIn | Ended::Lost(_) => {}
                 Ended::SignedOut(reason) => {
                     self.token = None;
                     if !self.tell(Update::SessionEnded(reason)).await {
@@ -109,7 +114,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                         // Another person may see other rows: start from what is new.
                         self.cursor = streams::Cursor::default();
                         let told = self.tell(Update::SignedIn(Box::new(signed_in))).await;
-                        return if told { Ended::Lost(String::new()) } else { Ended::Closed };
+                        return if told { Ended::SignedIn } else { Ended::Closed };
                     }
                     Err(error) => Update::SignInFailed(calls::sign_in_sentence(&error, self.client.base())),
                 },
@@ -126,6 +131,8 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     async fn signed_in(&mut self, client: Client) -> Ended {
         let mut attempt = 0;
         let mut welcomed = false;
+        // Calls outlive the streams: a change under way must not vanish without a word.
+        let mut running = Running::new();
         loop {
             if !self.tell(Update::Link(LinkState::Connecting)).await {
                 return Ended::Closed;
@@ -133,7 +140,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
             let began = Instant::now();
             let lost = match self.connect(&client, &mut welcomed).await {
                 Ok((streams, latency)) => {
-                    match self.serve(&client, streams, latency).await {
+                    match self.serve(&client, streams, latency, &mut running).await {
                         Ended::Lost(reason) => {
                             // Whoever was connected for a while may try again at once.
                             if began.elapsed() > Duration::from_secs(2) {
@@ -153,7 +160,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
             if !self.tell(Update::Link(state)).await {
                 return Ended::Closed;
             }
-            if let Some(ended) = self.wait(pause).await {
+            if let Some(ended) = self.wait(pause, &mut running).await {
                 return ended;
             }
         }
@@ -181,11 +188,17 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     }
 
     /// Refuses what is asked for while there is no connection.
-    async fn wait(&mut self, pause: Duration) -> Option<Ended> {
+    async fn wait(&mut self, pause: Duration, running: &mut Running) -> Option<Ended> {
         let until = Instant::now() + pause;
         loop {
             let request = tokio::select! {
                 () = tokio::time::sleep_until(until) => return None,
+                Some(finished) = running.next(), if !running.is_empty() => {
+                    for update in finished.updates {
+                        self.tell(update).await;
+                    }
+                    continue;
+                }
                 request = self.requests.recv() => request,
             };
             let Some(request) = request else { return Some(Ended::Closed) };
@@ -199,11 +212,16 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     }
 
     /// Streams and answers until something ends.
-    async fn serve(&mut self, client: &Client, mut streams: Streams, latency: Duration) -> Ended {
+    async fn serve(
+        &mut self,
+        client: &Client,
+        mut streams: Streams,
+        latency: Duration,
+        running: &mut Running,
+    ) -> Ended {
         if !self.tell(Update::Link(LinkState::Live(latency))).await {
             return Ended::Closed;
         }
-        let mut running: FuturesUnordered<BoxFuture<'static, Finished>> = FuturesUnordered::new();
         let mut heartbeat = Instant::now() + HEARTBEAT;
         let mut outbox: VecDeque<Update> = VecDeque::new();
         let mut fault: Option<ClientError> = None;
@@ -214,10 +232,6 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                 }
             }
             if let Some(fault) = fault.take() {
-                // Changes under way must not vanish without a word.
-                for lost in drain(&mut running).await {
-                    self.tell(lost).await;
-                }
                 return ended(&fault);
             }
             tokio::select! {
@@ -235,9 +249,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                 Some(finished) = running.next(), if !running.is_empty() => {
                     heartbeat = Instant::now() + HEARTBEAT;
                     outbox.extend(finished.updates);
-                    if finished.fault.is_none() {
-                        outbox.push_back(Update::Link(LinkState::Live(finished.took)));
-                    }
+                    outbox.extend(finished.took.map(|took| Update::Link(LinkState::Live(took))));
                     fault = finished.fault;
                 }
                 news = streams.next(client, &mut self.cursor) => match news {
@@ -249,22 +261,6 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                     running.push(calls::heartbeat(client.clone()));
                 }
             }
-        }
-    }
-}
-
-/// What is still running when the connection broke: given a moment to end, for a change may have been answered.
-async fn drain(running: &mut FuturesUnordered<BoxFuture<'static, Finished>>) -> Vec<Update> {
-    let mut updates = Vec::new();
-    let patience = tokio::time::sleep(Duration::from_millis(500));
-    tokio::pin!(patience);
-    loop {
-        tokio::select! {
-            finished = running.next() => match finished {
-                Some(finished) => updates.extend(finished.updates),
-                None => return updates,
-            },
-            () = &mut patience => return updates,
         }
     }
 }
@@ -282,7 +278,11 @@ pub fn refuse(request: Request, reason: &str) -> Update {
 
 /// What `error` ends.
 fn ended(error: &ClientError) -> Ended {
-    session_over(error).map_or_else(|| Ended::Lost(error.to_string()), Ended::SignedOut)
+    let lost = || match error {
+        ClientError::Unreachable(cause) => Ended::Lost(cause.clone()),
+        error => Ended::Lost(error.to_string()),
+    };
+    session_over(error).map_or_else(lost, Ended::SignedOut)
 }
 
 /// Why the session is over, when that is what `error` says.

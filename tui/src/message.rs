@@ -178,8 +178,8 @@ pub enum Update {
     Histogram(Histogram),
     /// Answer to [`Request::Errors`], newest first.
     Errors(Vec<LogEntry>),
-    /// Answer to [`Request::OlderLogs`], newest first.
-    OlderLogs(LogPage),
+    /// Answer to [`Request::OlderLogs`] about this job or all, newest first.
+    OlderLogs(Option<JobId>, LogPage),
     /// Answer to [`Request::Jobs`].
     Jobs(u64, JobPage),
     /// Answer to [`Request::Job`].

@@ -74,7 +74,7 @@ impl Context<'_> {
             Some(user) if user.is_operator() => Ok(()),
             Some(user) => {
                 let right = user.right.map_or(user.role.as_str(), |right| right.as_str());
-                Err(format!("{} is a {right}: this needs the operator right", user.email))
+                Err(format!("it needs the operator right; you are a {right}"))
             }
             None => Err("nobody is signed in".into()),
         }
@@ -104,8 +104,8 @@ pub enum Place {
     Job(JobId),
     /// The jobs, narrowed.
     Jobs(String),
-    /// The logs, narrowed.
-    Logs(String),
+    /// The logs of one job.
+    LogsOf(JobId),
     /// The logs at one entry.
     LogAt(astrops_api::ids::LogId, DateTime<Utc>),
     /// A schedule.

@@ -6,9 +6,14 @@ use crossterm::{
     cursor::{Hide, Show},
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute,
+    style::Print,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+
+/// xterm's way to keep the window's title aside, and to bring it back; other terminals ignore it.
+const SAVE_TITLE: &str = "\u{1B}[22;2t";
+const RESTORE_TITLE: &str = "\u{1B}[23;2t";
 
 /// The terminal of the console. Dropping it gives the terminal back.
 pub struct Screen {
@@ -26,7 +31,7 @@ impl Screen {
             previous(panic);
         }));
         enter()?;
-        execute!(stdout(), SetTitle(title))?;
+        execute!(stdout(), Print(SAVE_TITLE), SetTitle(title))?;
         Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, mouse: false })
     }
 
@@ -50,6 +55,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        let _ = execute!(stdout(), Print(RESTORE_TITLE));
         give_back();
     }
 }

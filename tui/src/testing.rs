@@ -72,7 +72,7 @@ pub fn job(number: usize) -> Job {
 
 /// The jobs from newest to oldest.
 pub fn jobs(count: usize) -> JobPage {
-    JobPage { jobs: (0..count).rev().map(job).collect(), total: 5_103, page: 1, page_size: 100 }
+    JobPage { jobs: (0..count).rev().map(job).collect(), total: count as u64, page: 1, page_size: 100 }
 }
 
 /// The detail of a job.
@@ -202,6 +202,12 @@ impl Harness {
         self.tell(&Update::Histogram(histogram));
         self.tell(&Update::NotificationTypes(mail_types()));
         self.asked.clear();
+    }
+
+    /// Lets the console ask for what is due at `later`.
+    pub fn tick(&mut self, later: DateTime<Utc>) {
+        let commands = self.app.tick(later);
+        self.take(commands);
     }
 
     /// Hands the console news.

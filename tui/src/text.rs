@@ -45,6 +45,11 @@ pub fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
     text.lines().map(|line| neutral(&line.replace('\t', "    ")).into_owned())
 }
 
+/// Whether `letter` acts on a terminal, or hides or steers what is read.
+pub fn acts(letter: char) -> bool {
+    visible(letter) != Some(letter)
+}
+
 /// What stands for `letter` on the screen; `None` for what is left out without loss.
 fn visible(letter: char) -> Option<char> {
     match letter {

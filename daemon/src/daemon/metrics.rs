@@ -1,19 +1,29 @@
 //! Prometheus metrics. The recorder belongs to the daemon, so that two in one process do not mix.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use astrops_api::jobs::JobStats;
 use axum::http::StatusCode;
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
+/// Samples of a histogram are kept one by one until somebody folds them; done every so many requests, so that a daemon
+/// that nobody scrapes does not grow.
+const FOLD: u64 = 1024;
+
 /// Counts and measures.
 #[derive(Clone)]
-pub struct Metrics(Arc<PrometheusRecorder>);
+pub struct Metrics(Arc<PrometheusRecorder>, Arc<AtomicU64>);
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self(Arc::new(PrometheusBuilder::new().build_recorder()))
+        Self(Arc::new(PrometheusBuilder::new().build_recorder()), Arc::default())
     }
 }
 
@@ -25,6 +35,9 @@ impl Metrics {
             counter!("astrops_http_requests_total", &labels).increment(1);
             histogram!("astrops_http_request_seconds").record(took.as_secs_f64());
         });
+        if self.1.fetch_add(1, Ordering::Relaxed) % FOLD == FOLD - 1 {
+            self.0.handle().run_upkeep();
+        }
     }
 
     /// Everything as Prometheus text, with the queue as it stands.

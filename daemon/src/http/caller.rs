@@ -57,6 +57,8 @@ pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> 
     if request.headers().contains_key(header::AUTHORIZATION) {
         match identify(&app, request.headers()).await {
             Ok(principal) => caller.principal = principal,
+            // A token that has run out must not keep anybody from signing in again.
+            Err(_) if who == access::Who::Anyone => {}
             Err(error) => return error.into_response(),
         }
     }
@@ -72,13 +74,10 @@ fn anonymous(app: &App, request: &Request) -> Caller {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let behind_proxy = app.config.server.behind_proxy;
+    // The rightmost entry is what our own proxy saw; everything before it is the caller's word.
     let forwarded = || {
-        text(header::HeaderName::from_static("x-forwarded-for"))?
-            .rsplit(',')
-            .next()?
-            .trim()
-            .parse::<IpAddr>()
-            .ok()
+        let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        last.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
     };
     let ip = if behind_proxy { forwarded().or(peer) } else { peer };
     Caller {

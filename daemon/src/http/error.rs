@@ -267,3 +267,20 @@ pub async fn complete(request: Request, next: Next) -> Response {
     }
     Response::from_parts(parts, Body::from(serde_json::to_vec(&problem).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_problem_is_documented() {
+        let page = include_str!("../../../docs/API.md");
+        for kind in Kind::ALL {
+            let (status, slug, _) = kind.facts();
+            assert!(
+                page.contains(&format!("| /problems/{slug} | {} |", status.as_u16())),
+                "{slug} is not in docs/API.md"
+            );
+        }
+    }
+}

@@ -395,7 +395,9 @@ async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<JobId>) -
     let mut work = Work::begin(&app, &caller).await?;
     let now = work.now;
     let ordered = stored::cancel(&mut work.tx, id, now).await?;
-    let words = ("job.cancel", "cancelled", "only a queued or running job can be cancelled, and only once");
+    let runs_on = matches!(&ordered, Ordered::Done(job) if !job.status.is_ended());
+    let past = if runs_on { "asked to stop" } else { "cancelled" };
+    let words = ("job.cancel", past, "only a queued or running job can be cancelled, and only once");
     let answer = ordered_answer(&app, &caller, work, id, ordered, words, json!({})).await?;
     app.queue.stop(id);
     Ok(answer)

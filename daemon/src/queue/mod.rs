@@ -16,9 +16,13 @@
 //! [`Run::mark`] before it, and a crash after that mark is settled by what the mark said.
 
 mod ledger;
+#[cfg(test)]
+mod model;
 mod reaper;
 mod runner;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

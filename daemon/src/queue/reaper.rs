@@ -38,8 +38,12 @@ async fn beat(context: &Context, node: &Node) -> Result<Vec<JobId>, sqlx::Error>
     Ok(asked)
 }
 
-/// Looks for orphans until `stop`. For a database that several daemons may share.
+/// Looks for orphans until `stop`. Only where several daemons may share the database: alone, this node is the only one
+/// that could die, and the next start takes its jobs back.
 pub async fn reaper(context: Context, stop: CancellationToken) {
+    if context.db.listen_pool().is_none() {
+        return;
+    }
     while stop.run_until_cancelled(tokio::time::sleep(REAP)).await.is_some() {
         if let Err(error) = reap(&context).await {
             tracing::warn!(error = %error, "cannot look for the jobs of dead nodes; trying again");

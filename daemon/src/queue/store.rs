@@ -58,19 +58,33 @@ struct ClaimRow {
     run_at: DateTime<Utc>,
 }
 
+macro_rules! set_claimed {
+    () => {
+        "UPDATE jobs SET status = 'processing', phase = 'waiting', attempt = attempt + 1, fence = fence + 1, lease_owner = $2,
+                         started_at = $1, updated_at = $1 "
+    };
+}
+macro_rules! due {
+    () => {
+        " FROM jobs WHERE status = 'queued' AND run_at <= $1 AND type NOT IN (SELECT type FROM job_pauses)
+          ORDER BY priority, run_at, id LIMIT $3 "
+    };
+}
+macro_rules! returning_claim {
+    () => {
+        " RETURNING id, type, payload, attempt, max_attempts, fence, crashes, suspect, priority, run_at"
+    };
+}
+
 const CLAIM: Sql = Sql {
-    sqlite: "UPDATE jobs SET status = 'processing', phase = 'waiting', attempt = attempt + 1, fence = fence + 1, lease_owner = $2,
-                             started_at = $1, updated_at = $1
-              WHERE id IN (SELECT id FROM jobs
-                            WHERE status = 'queued' AND run_at <= $1 AND type NOT IN (SELECT type FROM job_pauses)
-                            ORDER BY priority, run_at, id LIMIT $3)
-             RETURNING id, type, payload, attempt, max_attempts, fence, crashes, suspect, priority, run_at",
-    postgres: "UPDATE jobs SET status = 'processing', phase = 'waiting', attempt = attempt + 1, fence = fence + 1, lease_owner = $2,
-                               started_at = $1, updated_at = $1
-                WHERE ctid = ANY (ARRAY (SELECT ctid FROM jobs
-                                          WHERE status = 'queued' AND run_at <= $1 AND type NOT IN (SELECT type FROM job_pauses)
-                                          ORDER BY priority, run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING id, type, payload, attempt, max_attempts, fence, crashes, suspect, priority, run_at",
+    sqlite: concat!(set_claimed!(), "WHERE id IN (SELECT id", due!(), ")", returning_claim!()),
+    postgres: concat!(
+        set_claimed!(),
+        "WHERE ctid = ANY (ARRAY (SELECT ctid",
+        due!(),
+        "FOR UPDATE SKIP LOCKED))",
+        returning_claim!()
+    ),
 };
 
 /// Claims up to `limit` due jobs for `node`, most urgent first.
@@ -227,21 +241,36 @@ impl<'a> From<&'a Settlement> for Batched<'a> {
     }
 }
 
-// A job that was asked to stop while its worker was about to queue it again is cancelled: the request is never lost.
-const SETTLE_SQLITE: &str = "UPDATE jobs SET
-        status = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.status END,
-        phase = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.phase END,
-        completed_at = CASE WHEN d.status = 'queued' AND jobs.phase <> 'cancelling' THEN NULL ELSE d.finished_at END,
-        run_at = COALESCE(d.run_at, jobs.run_at), lease_owner = NULL, attempt = attempt - d.returned, crashes = crashes + d.crashed,
-        max_attempts = max_attempts + d.crashed, suspect = d.suspect, delivery = COALESCE(d.delivery, jobs.delivery), error_message = d.error,
-        result = d.result, percent = NULL, progress_message = NULL, started_at = d.started_at, updated_at = d.finished_at
-   FROM (SELECT unhex(value->>'id') AS id, value->>'fence' AS fence, unhex(value->>'owner') AS owner, value->>'status' AS status,
-                value->>'phase' AS phase, value->>'run_at' AS run_at, value->>'returned' AS returned, value->>'crashed' AS crashed,
-                value->>'suspect' AS suspect, value->>'delivery' AS delivery, value->>'error' AS error, value->>'result' AS result,
-                value->>'started_at' AS started_at, value->>'finished_at' AS finished_at
-           FROM json_each($1)) AS d
-  WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = d.owner
-RETURNING jobs.id";
+// What a settlement `d` does to its job, on both engines. A job that was asked to stop while its worker was about to
+// queue it again is cancelled: the request is never lost.
+macro_rules! set_settled {
+    () => {
+        "UPDATE jobs SET
+            status = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.status END,
+            phase = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.phase END,
+            completed_at = CASE WHEN d.status = 'queued' AND jobs.phase <> 'cancelling' THEN NULL ELSE d.finished_at END,
+            run_at = COALESCE(d.run_at, jobs.run_at), lease_owner = NULL, attempt = attempt - d.returned,
+            crashes = crashes + d.crashed, max_attempts = max_attempts + d.crashed, suspect = d.suspect,
+            delivery = COALESCE(d.delivery, jobs.delivery), error_message = d.error, result = d.result, percent = NULL,
+            progress_message = NULL, started_at = d.started_at, updated_at = d.finished_at "
+    };
+}
+macro_rules! still_held {
+    () => {
+        " WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = d.owner "
+    };
+}
+
+const SETTLE_SQLITE: &str = concat!(
+    set_settled!(),
+    "FROM (SELECT unhex(value->>'id') AS id, value->>'fence' AS fence, unhex(value->>'owner') AS owner, value->>'status' AS status,
+                  value->>'phase' AS phase, value->>'run_at' AS run_at, value->>'returned' AS returned, value->>'crashed' AS crashed,
+                  value->>'suspect' AS suspect, value->>'delivery' AS delivery, value->>'error' AS error, value->>'result' AS result,
+                  value->>'started_at' AS started_at, value->>'finished_at' AS finished_at
+             FROM json_each($1)) AS d",
+    still_held!(),
+    "RETURNING jobs.id"
+);
 const ATTEMPTS_SQLITE: &str = "INSERT INTO job_attempts (job_id, number, node, started_at, finished_at, outcome, error)
  SELECT unhex(value->>'id'), value->>'number', unhex(value->>'owner'), value->>'started_at', value->>'finished_at', value->>'outcome',
         value->>'error'
@@ -251,28 +280,25 @@ const LOGS_SQLITE: &str = "INSERT INTO system_logs (id, at, event_type, severity
         json_object('attempt', value->>'number'), 'daemon'
    FROM json_each($1) WHERE value->>'log_id' IS NOT NULL";
 
-const SETTLE_POSTGRES: &str = "WITH d AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($1) AS d (id UUID, fence BIGINT, owner UUID, number BIGINT, status TEXT, phase TEXT, run_at TIMESTAMPTZ,
-        delivery TEXT, error TEXT, result TEXT, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, outcome TEXT, returned BIGINT, crashed BIGINT,
-        suspect BOOLEAN, log_id UUID, event_type TEXT, severity TEXT, message TEXT)),
- done AS (
-    UPDATE jobs SET
-        status = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.status END,
-        phase = CASE WHEN jobs.phase = 'cancelling' AND d.status = 'queued' THEN 'cancelled' ELSE d.phase END,
-        completed_at = CASE WHEN d.status = 'queued' AND jobs.phase <> 'cancelling' THEN NULL ELSE d.finished_at END,
-        run_at = COALESCE(d.run_at, jobs.run_at), lease_owner = NULL, attempt = attempt - d.returned, crashes = crashes + d.crashed,
-        max_attempts = max_attempts + d.crashed, suspect = d.suspect, delivery = COALESCE(d.delivery, jobs.delivery), error_message = d.error,
-        result = d.result, percent = NULL, progress_message = NULL, started_at = d.started_at, updated_at = d.finished_at
-      FROM d WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = d.owner
-    RETURNING d.*),
- attempts AS (
-    INSERT INTO job_attempts (job_id, number, node, started_at, finished_at, outcome, error)
-    SELECT id, number, owner, started_at, finished_at, outcome, error FROM done WHERE outcome IS NOT NULL),
- logs AS (
-    INSERT INTO system_logs (id, at, event_type, severity, message, job_id, additional_data, recorded_by)
-    SELECT log_id, finished_at, event_type, severity, message, id, jsonb_build_object('attempt', number), 'daemon'
-      FROM done WHERE log_id IS NOT NULL)
- SELECT id FROM done";
+const SETTLE_POSTGRES: &str = concat!(
+    "WITH d AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset($1) AS d (id UUID, fence BIGINT, owner UUID, number BIGINT, status TEXT, phase TEXT,
+            run_at TIMESTAMPTZ, delivery TEXT, error TEXT, result TEXT, started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, outcome TEXT,
+            returned BIGINT, crashed BIGINT, suspect BOOLEAN, log_id UUID, event_type TEXT, severity TEXT, message TEXT)),
+     done AS (",
+    set_settled!(),
+    "FROM d",
+    still_held!(),
+    "RETURNING d.*),
+     attempts AS (
+        INSERT INTO job_attempts (job_id, number, node, started_at, finished_at, outcome, error)
+        SELECT id, number, owner, started_at, finished_at, outcome, error FROM done WHERE outcome IS NOT NULL),
+     logs AS (
+        INSERT INTO system_logs (id, at, event_type, severity, message, job_id, additional_data, recorded_by)
+        SELECT log_id, finished_at, event_type, severity, message, id, jsonb_build_object('attempt', number), 'daemon'
+          FROM done WHERE log_id IS NOT NULL)
+     SELECT id FROM done"
+);
 
 /// Ends claims: the job's new state, its attempt's row and its log entry, all or nothing for each. Answers the jobs
 /// that were settled; the others had been taken away and nothing of them is written.

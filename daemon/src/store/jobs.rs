@@ -1,5 +1,5 @@
 //! `jobs` as people see them: enqueue, list, retry, cancel, delay, delete. What the runner does to them is in
-//! [`crate::queue::store`].
+//! `queue/store.rs`.
 
 use std::collections::HashSet;
 
@@ -90,9 +90,13 @@ pub enum Ordered {
     BlockedBy(JobId),
 }
 
-const COLUMNS: &str = "id, type, status, phase, priority, payload, run_at, attempt, max_attempts, crashes, lease_owner, \
-    unique_key, created_by, schedule, delivery, error_message, result, percent, progress_message, started_at, \
-    completed_at, created_at, updated_at";
+macro_rules! columns {
+    () => {
+        "id, type, status, phase, priority, payload, run_at, attempt, max_attempts, crashes, lease_owner, unique_key, \
+         created_by, schedule, delivery, error_message, result, percent, progress_message, started_at, completed_at, \
+         created_at, updated_at"
+    };
+}
 
 #[derive(Serialize)]
 struct Batched<'a> {
@@ -165,7 +169,7 @@ pub async fn holder_of(tx: &mut Tx, unique_key: &str) -> Result<Option<JobId>, s
 /// One job.
 pub async fn find(tx: &mut Tx, id: JobId) -> Result<Option<StoredJob>, sqlx::Error> {
     on!(tx, |conn| {
-        let mut query = QueryBuilder::<DB>::new(format!("SELECT {COLUMNS} FROM jobs WHERE id = "));
+        let mut query = QueryBuilder::<DB>::new(concat!("SELECT ", columns!(), " FROM jobs WHERE id = "));
         query.push_bind(id.0).build_query_as().fetch_optional(conn).await
     })
 }
@@ -176,7 +180,7 @@ pub async fn find_all(tx: &mut Tx, ids: &[JobId]) -> Result<Vec<StoredJob>, sqlx
         return Ok(Vec::new());
     }
     on!(tx, |conn| {
-        let mut query = QueryBuilder::<DB>::new(format!("SELECT {COLUMNS} FROM jobs WHERE id IN ("));
+        let mut query = QueryBuilder::<DB>::new(concat!("SELECT ", columns!(), " FROM jobs WHERE id IN ("));
         let mut list = query.separated(", ");
         for id in ids {
             list.push_bind(id.0);
@@ -269,7 +273,7 @@ pub async fn list(
         let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM jobs");
         push_filter!(count, query, now);
         let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
-        let mut rows = QueryBuilder::<DB>::new(format!("SELECT {COLUMNS} FROM jobs"));
+        let mut rows = QueryBuilder::<DB>::new(concat!("SELECT ", columns!(), " FROM jobs"));
         push_filter!(rows, query, now);
         rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
         rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
@@ -310,14 +314,8 @@ pub async fn attempts(tx: &mut Tx, id: JobId) -> Result<Vec<Attempt>, sqlx::Erro
 }
 
 const LOCK: Sql = Sql {
-    sqlite: "SELECT id, type, status, phase, priority, payload, run_at, attempt, max_attempts, crashes, lease_owner, unique_key,
-                    created_by, schedule, delivery, error_message, result, percent, progress_message, started_at, completed_at,
-                    created_at, updated_at
-               FROM jobs WHERE id = $1",
-    postgres: "SELECT id, type, status, phase, priority, payload, run_at, attempt, max_attempts, crashes, lease_owner, unique_key,
-                      created_by, schedule, delivery, error_message, result, percent, progress_message, started_at, completed_at,
-                      created_at, updated_at
-                 FROM jobs WHERE id = $1 FOR UPDATE",
+    sqlite: concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1"),
+    postgres: concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1 FOR UPDATE"),
 };
 
 /// One job, held until the transaction ends so that its state cannot change between a check and a write.

@@ -132,7 +132,11 @@ impl From<Row> for LogEntry {
     }
 }
 
-const COLUMNS: &str = "tx, seq, id, at, event_type, severity, message, user_id, ip_address, job_id, additional_data, recorded_by";
+macro_rules! columns {
+    () => {
+        "tx, seq, id, at, event_type, severity, message, user_id, ip_address, job_id, additional_data, recorded_by"
+    };
+}
 
 /// The words of `severity` or worse.
 fn at_least(severity: Severity) -> impl Iterator<Item = &'static str> {
@@ -186,7 +190,7 @@ pub async fn list(tx: &mut Tx, query: &LogQuery, slice: Slice) -> Result<(Vec<Lo
         let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM system_logs");
         push_filter!(count, query);
         let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
-        let mut rows = QueryBuilder::<DB>::new(format!("SELECT {COLUMNS} FROM system_logs"));
+        let mut rows = QueryBuilder::<DB>::new(concat!("SELECT ", columns!(), " FROM system_logs"));
         push_filter!(rows, query);
         rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
         rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
@@ -204,14 +208,13 @@ pub async fn of_job(tx: &mut Tx, job: JobId, limit: i64) -> Result<Vec<LogEntry>
 }
 
 const BEHIND: Sql = Sql {
-    sqlite: "SELECT tx, seq, id, at, event_type, severity, message, user_id, ip_address, job_id, additional_data, recorded_by
-               FROM system_logs WHERE seq > $2 AND tx = $1 ORDER BY seq LIMIT $3",
-    postgres: "SELECT tx, seq, id, at, event_type, severity, message, user_id, ip_address, job_id, additional_data, recorded_by
-                 FROM system_logs
-                WHERE tx >= $1 AND (tx > $1 OR seq > $2)
-                  -- Older transactions that still run may yet commit rows before these.
-                  AND tx < pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT
-                ORDER BY tx, seq LIMIT $3",
+    sqlite: concat!("SELECT ", columns!(), " FROM system_logs WHERE seq > $2 AND tx = $1 ORDER BY seq LIMIT $3"),
+    // Older transactions that still run may yet commit rows before what is at or behind the horizon.
+    postgres: concat!(
+        "SELECT ", columns!(), " FROM system_logs
+          WHERE tx >= $1 AND (tx > $1 OR seq > $2) AND tx < pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT
+          ORDER BY tx, seq LIMIT $3"
+    ),
 };
 
 /// The next rows behind `cursor`, in the order of the stream. Nothing is ever inserted before a row that this has

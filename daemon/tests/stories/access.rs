@@ -1,4 +1,4 @@
-//! The access table, walked from outside: every route of the OpenAPI document, for every kind of caller.
+//! The access table, walked from outside: every documented route, for every kind of caller.
 
 use astrops_api::{
     Client,

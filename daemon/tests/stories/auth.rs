@@ -3,6 +3,7 @@
 use astrops_api::{
     Secret,
     auth::{Login, Register},
+    jobs::JobQuery,
     logs::LogQuery,
     vocabulary::{EventType, Right, Role, Severity},
 };
@@ -38,7 +39,7 @@ async fn a_customer_registers_and_is_known_until_they_sign_out(daemon: TestDaemo
         refusal(daemon.anyone.register(&register("ZOE@example.com", None)).await)
             .starts_with("409 email-taken")
     );
-    assert!(refusal(zoe.jobs(&Default::default()).await).starts_with("403 forbidden"));
+    assert!(refusal(zoe.jobs(&JobQuery::default()).await).starts_with("403 forbidden"));
     zoe.logout().await.unwrap();
     assert!(refusal(zoe.me().await).starts_with("401 sign-in-required"));
     daemon.stop().await;
@@ -92,5 +93,7 @@ async fn a_session_ends_with_its_hour(daemon: TestDaemon) {
     zoe.me().await.unwrap();
     daemon.pass(chrono::TimeDelta::minutes(2));
     assert!(refusal(zoe.me().await).starts_with("401 sign-in-required"));
+    // The token that has run out does not keep her from signing in again.
+    zoe.login(&login("zoe@example.com")).await.unwrap();
     daemon.stop_leaving_jobs().await;
 }

@@ -1,5 +1,7 @@
 //! Bad input gets a clear 4xx, and nothing is stored.
 
+use astrops_api::jobs::JobQuery;
+
 use crate::{stories, support::TestDaemon};
 
 stories!(every_bad_request_is_a_problem_that_names_its_field);
@@ -189,6 +191,6 @@ async fn every_bad_request_is_a_problem_that_names_its_field(daemon: TestDaemon)
     let answer = operator.send_with("POST", "/notifications", keyed, b"{}".to_vec()).await;
     assert!(answer.problem().sentence().contains("Idempotency-Key"));
 
-    assert_eq!(daemon.operator.jobs(&Default::default()).await.unwrap().total, 0, "nothing was stored");
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 0, "nothing was stored");
     daemon.stop().await;
 }

@@ -223,6 +223,30 @@ async fn housekeeping_deletes_what_is_past_its_retention(daemon: TestDaemon) {
 }
 
 #[tokio::test]
+async fn two_daemons_share_one_queue_and_a_stopped_one_leaves_its_work_to_the_other() {
+    let Some(first) = TestDaemon::start(Engine::Postgres).await else { return };
+    let second = TestDaemon::start_beside(&first).await;
+    assert_eq!(first.operator.status().await.unwrap().nodes.len(), 2);
+    let mut ids = Vec::new();
+    for n in 0..60 {
+        let by = if n % 2 == 0 { &first } else { &second };
+        ids.push(by.operator.create_job(&mail(&format!("c{n}@example.com"))).await.unwrap().id);
+    }
+    let delivered = |daemon: &TestDaemon| std::fs::read_dir(daemon.mail_dir()).map_or(0, Iterator::count);
+    let second_dir = second.mail_dir();
+    second.stop_leaving_jobs().await;
+    for id in &ids {
+        let job = first.ended(*id).await;
+        assert_eq!((job.job.status, job.attempts.len()), (JobStatus::Completed, 1));
+    }
+    let by_second = std::fs::read_dir(&second_dir).map_or(0, Iterator::count);
+    assert_eq!(delivered(&first) + by_second, ids.len(), "each mail was delivered once");
+    assert_eq!(first.operator.status().await.unwrap().nodes.len(), 1);
+    first.stop().await;
+    std::fs::remove_dir_all(second_dir.parent().unwrap()).unwrap();
+}
+
+#[tokio::test]
 async fn a_second_daemon_on_the_same_folder_is_refused_with_the_pid_of_the_first() {
     let daemon = TestDaemon::start(Engine::Sqlite).await.unwrap();
     let second = astrops_daemon::Daemon::build(daemon.config.clone(), daemon.clock.clone()).await;

@@ -116,7 +116,9 @@ async fn many_writers_and_readers_agree(daemon: TestDaemon) {
         }
     };
     let (written, (), ()) = tokio::join!(writing, reading, following);
-    written.into_iter().for_each(|done| done.unwrap());
+    for done in written {
+        done.unwrap();
+    }
     assert_eq!(seen, resumed, "both readers saw every entry once, in one order");
     seen.sort();
     seen.dedup();

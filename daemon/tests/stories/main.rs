@@ -1,6 +1,4 @@
 //! Stories through the public door: a real daemon, the real typed client.
-#![expect(missing_docs, reason = "tests say what they are for in their names")]
-
 mod access;
 mod auth;
 mod bad_input;
@@ -10,4 +8,5 @@ mod notifications;
 mod samples;
 mod schedules;
 mod shutdown;
+mod smtp;
 mod support;

@@ -1,6 +1,7 @@
 //! From a request to a mail.
 
 use astrops_api::{
+    jobs::JobQuery,
     notifications::{NewNotification, NewPreview},
     vocabulary::{AttemptOutcome, Delivery, JobPhase, JobStatus, NotificationType, Right, Role},
 };
@@ -18,6 +19,7 @@ stories!(
     what_cannot_be_filled_is_refused_and_nothing_is_stored,
     a_mail_for_later_waits_for_its_time,
     the_same_key_gets_the_same_answer,
+    twins_sent_at_once_are_one_job,
     a_viewer_sees_masked_mails_and_sends_none,
 );
 
@@ -96,7 +98,7 @@ async fn what_cannot_be_filled_is_refused_and_nothing_is_stored(daemon: TestDaem
             "{address:?}: {refused}"
         );
     }
-    assert_eq!(daemon.operator.jobs(&Default::default()).await.unwrap().total, 0);
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 0);
     daemon.stop().await;
 }
 
@@ -126,8 +128,23 @@ async fn the_same_key_gets_the_same_answer(daemon: TestDaemon) {
         raw.send_with("POST", "/notifications", &headers, other).await.problem().slug(),
         "idempotency-key-reused"
     );
-    assert_eq!(daemon.operator.jobs(&Default::default()).await.unwrap().total, 1);
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 1);
     daemon.ended(first.json()["jobId"].as_str().unwrap().parse().unwrap()).await;
+    daemon.stop().await;
+}
+
+async fn twins_sent_at_once_are_one_job(daemon: TestDaemon) {
+    let raw = daemon.raw().await;
+    let body = serde_json::to_vec(&booking("s@example.com")).unwrap();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "order-8")];
+    let send = || raw.send_with("POST", "/notifications", &headers, body.clone());
+    let answers = futures::future::join_all((0..8).map(|_| send())).await;
+    assert!(
+        answers.iter().all(|answer| answer.status == 202 && answer.text == answers[0].text),
+        "{answers:#?}"
+    );
+    assert_eq!(daemon.operator.jobs(&JobQuery::default()).await.unwrap().total, 1);
+    daemon.ended(answers[0].json()["jobId"].as_str().unwrap().parse().unwrap()).await;
     daemon.stop().await;
 }
 

@@ -66,7 +66,7 @@ impl App {
         let wide = area.width >= 100;
         let mut right = Vec::new();
         if let Some((queued, running, failed)) =
-            self.screens.dashboard.counts().filter(|_| context.user.is_some())
+            self.screens.dashboard.counts().filter(|_| context.link.is_live())
         {
             right.push(Span::raw(format!("q{} r{} ", format::count(queued), format::count(running))));
             let style = if failed > 0 { look.bad } else { Style::new() };
@@ -74,9 +74,12 @@ impl App {
             right.push(Span::raw("  "));
         }
         right.push(Span::raw(format!("{}Z ", format::clock(now))));
-        let right = Line::from(right);
+        let count = Line::from(right);
         let mut left = vec![Span::styled(" astrops ", look.title)];
-        left.push(Span::raw(format!(" {} ", text::neutral(&settings.profile))));
+        let address = settings.base.trim_start_matches("http://").trim_start_matches("https://");
+        // Without a profile the address says which daemon it is.
+        let name = if settings.profile.is_empty() { address } else { &settings.profile };
+        left.push(Span::raw(format!(" {} ", text::neutral(name))));
         if settings.production {
             left.push(Span::styled("PRODUCTION", look.banner));
             left.push(Span::raw(" "));
@@ -84,23 +87,28 @@ impl App {
         if settings.read_only {
             left.push(Span::styled("READ-ONLY ", look.warning));
         }
-        if wide {
-            let address = settings.base.trim_start_matches("http://").trim_start_matches("https://");
+        if wide && !settings.profile.is_empty() {
             left.push(Span::styled(format!("{} ", text::neutral(address)), look.dim));
         }
-        left.push(self.link_span(&context));
-        if let Some(user) = context.user.filter(|_| area.width >= 72) {
+        left.push(self.link_span(&context, wide));
+        if let Some(user) = context.user {
             let name =
                 if wide { user.email.as_str() } else { user.email.split('@').next().unwrap_or_default() };
             let right = user.right.map_or("", |right| right.as_str());
-            left.push(Span::raw(format!("  {} ({right})", text::neutral(name))));
+            let user = Span::raw(format!("  {} ({right})", text::neutral(name)));
+            // Half a name helps nobody.
+            let taken: usize = left.iter().map(Span::width).sum();
+            if taken + user.width() + count.width() < usize::from(area.width) {
+                left.push(user);
+            }
         }
+        let right = count;
         let taken = u16::try_from(right.width()).unwrap_or(0).min(area.width);
         buffer.set_line(area.x, area.y, &Line::from(left), area.width.saturating_sub(taken + 1));
         buffer.set_line(area.right() - taken, area.y, &right, taken);
     }
 
-    fn link_span(&self, context: &Context<'_>) -> Span<'static> {
+    fn link_span(&self, context: &Context<'_>, wide: bool) -> Span<'static> {
         let look = context.look;
         match context.link {
             LinkState::Live(latency) => {
@@ -114,7 +122,12 @@ impl App {
                     .session
                     .retry_at()
                     .map_or(0.0, |at| (at - context.now).to_std().unwrap_or_default().as_secs_f64());
-                Span::styled(format!(" RECONNECTING in {left:.1} s (attempt {attempt}) "), look.banner)
+                let words = if wide {
+                    format!(" RECONNECTING in {left:.1} s (attempt {attempt}) ")
+                } else {
+                    format!(" RECONNECTING {left:.1} s ")
+                };
+                Span::styled(words, look.banner)
             }
         }
     }
@@ -146,7 +159,7 @@ impl App {
             (Some((Tone::Trouble, words, _)), ..) => (format!("! {words}"), look.bad),
             (None, LinkState::Waiting { reason, .. }, Some(since)) => {
                 let age = format::coarse(now - since);
-                (format!("! {reason}. What you see is {age} old; commands are refused."), look.bad)
+                (format!("! {reason}. Data is {age} old; commands are refused."), look.bad)
             }
             (None, LinkState::Waiting { reason, .. }, None) => (format!("! {reason}"), look.bad),
             _ if context.user.is_none() => return,

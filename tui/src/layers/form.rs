@@ -87,6 +87,7 @@ impl FormLayer {
     pub fn act(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
         match action {
             Action::Close => vec![Effect::Close],
+            Action::Submit => self.submit(context),
             Action::Open if self.form.at_end() => self.submit(context),
             Action::Open => {
                 self.form.act(Action::Focus);
@@ -205,7 +206,7 @@ impl FormLayer {
         for (line, y) in error.iter().zip(fields.bottom()..inner.bottom()) {
             buffer.set_stringn(inner.x, y, line, usize::from(inner.width), context.look.bad);
         }
-        let hint = "Enter next field, on the last one: go on (asks)   Left/Right choose   Esc closes";
+        let hint = "Enter next field   ctrl-s go on (asks)   Left/Right choose   Esc closes";
         let hint = text::fit(hint, usize::from(inner.width));
         buffer.set_stringn(inner.x, inner.bottom() - 1, hint, usize::from(inner.width), context.look.dim);
     }

@@ -16,6 +16,9 @@ use crate::{
     widgets::{input, panel, scroll::Scroll},
 };
 
+/// Lines that explain the row under the cursor.
+const EXPLAINED: u16 = 3;
+
 /// Which rows, and which of their words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -118,7 +121,7 @@ impl Menu {
             Kind::Palette => "Palette - type to find, Enter runs, Esc closes",
             Kind::Actions => "Actions - Enter runs, Esc closes",
         };
-        let height = u16::try_from(self.items.len() + 2).unwrap_or(u16::MAX);
+        let height = u16::try_from(self.items.len()).unwrap_or(u16::MAX).saturating_add(EXPLAINED + 1);
         let inner = panel::dialog(buffer, area, look, title, (area.width.min(100), height));
         if inner.height < 2 {
             return;
@@ -126,40 +129,58 @@ impl Menu {
         buffer.set_string(inner.x, inner.y, ":", look.key);
         let line = Rect { x: inner.x + 2, width: inner.width.saturating_sub(2), height: 1, ..inner };
         input::draw(buffer, line, &self.typed, Style::new(), true, false);
-        let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
+        // Where there is room, the row under the cursor is explained in full.
+        let below = if inner.height >= EXPLAINED + 3 { EXPLAINED } else { 0 };
+        let rows = Rect { y: inner.y + 1, height: inner.height - 1 - below, ..inner };
         let mut scroll = self.scroll;
         let found = self.found();
         scroll.settle(found.len(), usize::from(rows.height));
         let lines =
-            found.iter().enumerate().skip(scroll.offset).map(|(place, item)| {
-                self.line(item, place == scroll.cursor, usize::from(rows.width), context)
-            });
-        panel::paint(buffer, rows, lines.collect::<Vec<_>>());
+            found.iter().skip(scroll.offset).map(|item| self.line(item, usize::from(rows.width), context));
+        let cursor = (!found.is_empty()).then(|| scroll.row());
+        panel::paint_rows(buffer, rows, look, lines.collect::<Vec<_>>(), cursor);
         if found.is_empty() {
             buffer.set_stringn(rows.x, rows.y, "nothing has these words", usize::from(rows.width), look.dim);
         }
+        let explained = found.get(scroll.cursor).map(|item| explain(item, usize::from(inner.width)));
+        let place = Rect { y: rows.bottom(), height: below, ..inner };
+        let explained = explained.into_iter().flatten().map(|line| Line::styled(line, look.dim));
+        panel::paint(buffer, place, explained);
         self.scroll = scroll;
     }
 
-    fn line(&self, (row, off): &Item, under: bool, width: usize, context: &Context<'_>) -> Line<'static> {
+    fn line(&self, (row, off): &Item, width: usize, context: &Context<'_>) -> Line<'static> {
         let look = context.look;
-        let keys = format!("{}{:<15}", if under { ">" } else { " " }, text::fit(&row.keys_text(), 14));
-        let name = format!("{:<22} ", text::fit(row.name, 22));
-        let room = width.saturating_sub(39);
+        // What acts on a thing has one key; what moves about has several.
+        let keys_wide = if self.kind == Kind::Actions { 3 } else { 14 };
+        let keys = format!("{:<keys_wide$} ", text::fit(&row.keys_text(), keys_wide));
+        let name = format!("{:<21} ", text::fit(row.name, 21));
+        let room = width.saturating_sub(keys_wide + 24);
         let rest = match (off, self.kind) {
+            (_, Kind::Help) => row.help.to_owned(),
             (Some(reason), _) => format!("off: {reason}"),
-            (None, Kind::Help) => row.help.to_owned(),
             (None, _) => row.twin.unwrap_or(row.help).to_owned(),
         };
-        let dim = off.is_some();
-        let plain = if dim { look.dim } else { Style::new() };
-        let line = Line::from(vec![
-            Span::styled(keys, if dim { look.dim } else { look.key }),
-            Span::styled(name, plain),
+        let (keys_style, name_style) =
+            if off.is_some() { (look.dim, look.dim) } else { (look.key, Style::new()) };
+        Line::from(vec![
+            Span::styled(keys, keys_style),
+            Span::styled(name, name_style),
             Span::styled(text::fit(&rest, room).into_owned(), look.dim),
-        ]);
-        if under { line.style(look.cursor) } else { line }
+        ])
     }
+}
+
+/// What is known about a row: what it does, why it is off, its command.
+fn explain((row, off): &Item, width: usize) -> Vec<String> {
+    let mut words = row.help.to_owned();
+    if let Some(reason) = off {
+        words = format!("Off: {reason}. {words}");
+    }
+    let mut lines = text::wrap(&words, width);
+    lines.truncate(usize::from(EXPLAINED) - 1);
+    lines.extend(row.twin.map(|twin| text::fit(&format!("$ {twin}"), width).into_owned()));
+    lines
 }
 
 /// Moving about needs no palette.

@@ -33,7 +33,7 @@ impl Ask {
     /// What stands before the line.
     pub const fn label(&self) -> &'static str {
         match self {
-            Self::Filter => "filter",
+            Self::Filter => "filter (Enter on nothing shows all, Up recalls)",
             Self::Time => "go to time (14:02, -15m, 2026-11-20 14:02)",
             Self::JobId => "go to job id",
             Self::Delay(_) => "delay until (14:02, +15m, 2026-11-20 14:02)",
@@ -55,10 +55,9 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Asks, starting from `text`.
-    pub fn new(ask: Ask, text: &str) -> Self {
-        let typed = Input::new(text.to_owned());
-        Self { ask, typed, history: Vec::new(), recalled: 0, before: text.to_owned() }
+    /// Asks anew; `before` is what holds now, and comes back with Esc.
+    pub fn new(ask: Ask, before: &str) -> Self {
+        Self { ask, typed: Input::default(), history: Vec::new(), recalled: 0, before: before.to_owned() }
     }
 
     /// With what was typed before.

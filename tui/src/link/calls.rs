@@ -31,7 +31,7 @@ pub fn call(client: Client, request: Request) -> BoxFuture<'static, Finished> {
 
 /// Asks whether the daemon is there.
 pub fn heartbeat(client: Client) -> BoxFuture<'static, Finished> {
-    read(client, Request::Status).boxed()
+    read(client, Request::Stats).boxed()
 }
 
 async fn read(client: Client, request: Request) -> Finished {
@@ -39,13 +39,21 @@ async fn read(client: Client, request: Request) -> Finished {
     let answer = answer(&client, &request).await;
     let took = began.elapsed();
     match answer {
-        Ok(update) => Finished { updates: vec![update], took, fault: None },
+        Ok(update) => {
+            let took = is_light(&request).then_some(took);
+            Finished { updates: vec![update], took, fault: None }
+        }
         Err(error) => Finished {
             updates: vec![Update::Failed(Box::new(request), error.to_string())],
-            took,
+            took: None,
             fault: is_fault(&error).then_some(error),
         },
     }
+}
+
+/// Whether the time of the call says something about the connection, and not about the work behind it.
+const fn is_light(request: &Request) -> bool {
+    matches!(request, Request::Stats | Request::Job(..) | Request::Schedules)
 }
 
 async fn answer(client: &Client, request: &Request) -> Result<Update, ClientError> {
@@ -58,7 +66,7 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
                 LogQuery { min_severity: Some(Severity::Error), page_size: Some(50), ..LogQuery::default() };
             Update::Errors(client.logs(&query).await?.logs)
         }
-        Request::OlderLogs(query) => Update::OlderLogs(client.logs(query).await?),
+        Request::OlderLogs(query) => Update::OlderLogs(query.job_id, client.logs(query).await?),
         Request::Jobs(number, query) => Update::Jobs(*number, client.jobs(query).await?),
         Request::Job(id, reveal) => Update::Job(Arc::new(client.job(*id, *reveal).await?)),
         Request::Schedules => Update::Schedules(client.schedules().await?.schedules),
@@ -75,12 +83,11 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
 }
 
 async fn change(client: Client, change: Change) -> Finished {
-    let began = Instant::now();
     let (outcomes, faults): (Vec<Outcome>, Vec<Option<ClientError>>) =
         perform(&client, &change).await.into_iter().unzip();
     Finished {
         updates: vec![Update::Done(change, outcomes)],
-        took: began.elapsed(),
+        took: None,
         fault: faults.into_iter().flatten().next(),
     }
 }

@@ -1,12 +1,15 @@
 //! The two live streams and where they stand.
 
+use std::{pin::Pin, time::Duration};
+
 use astrops_api::{
     Client, ClientError,
     jobs::Job,
     logs::{LogEntry, LogStreamQuery},
     sse::{EventStream, StreamItem},
 };
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
+use tokio::time::{Instant, Sleep};
 
 use crate::message::{LogItem, Update};
 
@@ -15,6 +18,10 @@ const TAIL: u32 = 1_000;
 
 /// Most items of one update: a burst becomes few updates, and each stays small.
 const BATCH: usize = 512;
+
+/// How long items are gathered before they are told: a third of a frame, so that a burst becomes few updates and
+/// no eye sees the delay.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// The last event seen of each stream.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +38,25 @@ pub enum News {
     Broken(ClientError),
 }
 
-/// Both streams.
+/// Both streams, and what came of them that is not told yet.
+///
+/// [`Streams::next`] may be dropped at any await (the link waits for several things at once), so whatever was
+/// taken from a stream is kept here until it is handed out.
 pub struct Streams {
     logs: EventStream<LogEntry>,
     jobs: EventStream<Job>,
+    entries: Vec<LogItem>,
+    changed: Vec<Job>,
+    /// Changes of jobs were missed.
+    missed: bool,
+    /// The daemon dropped a stream because we were slow: so many entries, and which stream to open again.
+    lagged: Option<u64>,
+    logs_lagged: bool,
+    jobs_lagged: bool,
+    /// A stream ended.
+    ended: Option<ClientError>,
+    /// When what was gathered is told.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Streams {
@@ -59,98 +81,113 @@ impl Streams {
             }
             opened => opened?,
         };
-        Ok((Self { logs, jobs }, news))
+        let streams = Self {
+            logs,
+            jobs,
+            entries: Vec::new(),
+            changed: Vec::new(),
+            missed: false,
+            lagged: None,
+            logs_lagged: false,
+            jobs_lagged: false,
+            ended: None,
+            timer: Box::pin(tokio::time::sleep(GATHER)),
+        };
+        Ok((streams, news))
     }
 
-    /// The next items of either stream; what is there already comes along in one go.
+    /// What came within [`GATHER`] of the first item, or [`BATCH`] items.
     pub async fn next(&mut self, client: &Client, cursor: &mut Cursor) -> News {
-        tokio::select! {
-            item = self.logs.next() => self.take_logs(item, client, cursor).await,
-            item = self.jobs.next() => self.take_jobs(item, client, cursor).await,
+        loop {
+            let full = self.entries.len() >= BATCH || self.changed.len() >= BATCH;
+            let broke = self.ended.is_some() || self.logs_lagged || self.jobs_lagged;
+            if self.has_news() && (full || broke) {
+                return News::Updates(self.tell());
+            }
+            if let Some(error) = self.ended.take() {
+                return News::Broken(error);
+            }
+            if let Err(error) = self.reopen(client, cursor).await {
+                return News::Broken(error);
+            }
+            let began = self.has_news();
+            tokio::select! {
+                item = self.logs.next() => self.take_entry(item, cursor),
+                item = self.jobs.next() => self.take_job(item, cursor),
+                () = &mut self.timer, if began => return News::Updates(self.tell()),
+            }
+            if !began {
+                self.timer.as_mut().reset(Instant::now() + GATHER);
+            }
         }
     }
 
-    async fn take_logs(
-        &mut self,
-        first: Option<Result<StreamItem<LogEntry>, ClientError>>,
-        client: &Client,
-        cursor: &mut Cursor,
-    ) -> News {
+    const fn has_news(&self) -> bool {
+        !self.entries.is_empty() || !self.changed.is_empty() || self.missed || self.lagged.is_some()
+    }
+
+    fn tell(&mut self) -> Vec<Update> {
         let mut updates = Vec::new();
-        let mut batch = Vec::new();
-        let mut item = Some(first);
-        while let Some(next) = item {
-            match next {
-                Some(Ok(StreamItem::Value { id, value })) => {
-                    if !id.is_empty() {
-                        cursor.logs = Some(id);
-                    }
-                    batch.push(LogItem::Entry(value));
-                }
-                Some(Ok(StreamItem::Gap(count))) => batch.push(LogItem::Gap(Some(count))),
-                Some(Ok(StreamItem::Lagged(count))) => {
-                    updates.push(Update::Logs(std::mem::take(&mut batch)));
-                    updates.push(Update::Lagged(count));
-                    match open_logs(client, cursor).await {
-                        Ok(stream) => self.logs = stream,
-                        Err(error) => return News::Broken(error),
-                    }
-                    return News::Updates(updates);
-                }
-                // An entry that this version cannot read must not stop the others.
-                Some(Err(ClientError::Unexpected(_))) => batch.push(LogItem::Gap(Some(1))),
-                ended if batch.is_empty() => return News::Broken(broken(ended)),
-                // What came before the end is told first; the end is met again at the next call.
-                ended => {
-                    self.logs = Box::pin(futures::stream::once(async { Err(broken(ended)) }));
-                    break;
-                }
-            }
-            item = if batch.len() < BATCH { self.logs.next().now_or_never() } else { None };
+        if !self.entries.is_empty() {
+            updates.push(Update::Logs(std::mem::take(&mut self.entries)));
         }
-        updates.push(Update::Logs(batch));
-        News::Updates(updates)
-    }
-
-    async fn take_jobs(
-        &mut self,
-        first: Option<Result<StreamItem<Job>, ClientError>>,
-        client: &Client,
-        cursor: &mut Cursor,
-    ) -> News {
-        let mut batch = Vec::new();
-        let mut missed = false;
-        let mut item = Some(first);
-        while let Some(next) = item {
-            match next {
-                Some(Ok(StreamItem::Value { id, value })) => {
-                    if !id.is_empty() {
-                        cursor.jobs = Some(id);
-                    }
-                    batch.push(value);
-                }
-                Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => missed = true,
-                Some(Ok(StreamItem::Lagged(_))) => {
-                    missed = true;
-                    match client.job_stream(cursor.jobs.as_deref()).await {
-                        Ok(stream) => self.jobs = stream,
-                        Err(error) => return News::Broken(error),
-                    }
-                    break;
-                }
-                ended if batch.is_empty() && !missed => return News::Broken(broken(ended)),
-                ended => {
-                    self.jobs = Box::pin(futures::stream::once(async { Err(broken(ended)) }));
-                    break;
-                }
-            }
-            item = if batch.len() < BATCH { self.jobs.next().now_or_never() } else { None };
+        updates.extend(self.lagged.take().map(Update::Lagged));
+        if !self.changed.is_empty() {
+            updates.push(Update::JobsChanged(std::mem::take(&mut self.changed)));
         }
-        let mut updates = vec![Update::JobsChanged(batch)];
-        if missed {
+        if std::mem::take(&mut self.missed) {
             updates.push(Update::JobsMissed);
         }
-        News::Updates(updates)
+        updates
+    }
+
+    /// Opens the streams that the daemon dropped, behind what was seen.
+    async fn reopen(&mut self, client: &Client, cursor: &Cursor) -> Result<(), ClientError> {
+        if self.logs_lagged {
+            self.logs = open_logs(client, cursor).await?;
+            self.logs_lagged = false;
+        }
+        if self.jobs_lagged {
+            self.jobs = client.job_stream(cursor.jobs.as_deref()).await?;
+            self.jobs_lagged = false;
+        }
+        Ok(())
+    }
+
+    fn take_entry(&mut self, item: Option<Result<StreamItem<LogEntry>, ClientError>>, cursor: &mut Cursor) {
+        match item {
+            Some(Ok(StreamItem::Value { id, value })) => {
+                if !id.is_empty() {
+                    cursor.logs = Some(id);
+                }
+                self.entries.push(LogItem::Entry(value));
+            }
+            Some(Ok(StreamItem::Gap(count))) => self.entries.push(LogItem::Gap(Some(count))),
+            // An entry that this version cannot read must not stop the others.
+            Some(Err(ClientError::Unexpected(_))) => self.entries.push(LogItem::Gap(Some(1))),
+            Some(Ok(StreamItem::Lagged(count))) => {
+                self.logs_lagged = true;
+                self.lagged = Some(self.lagged.unwrap_or(0) + count);
+            }
+            ended => self.ended = Some(broken(ended)),
+        }
+    }
+
+    fn take_job(&mut self, item: Option<Result<StreamItem<Job>, ClientError>>, cursor: &mut Cursor) {
+        match item {
+            Some(Ok(StreamItem::Value { id, value })) => {
+                if !id.is_empty() {
+                    cursor.jobs = Some(id);
+                }
+                self.changed.push(value);
+            }
+            Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => self.missed = true,
+            Some(Ok(StreamItem::Lagged(_))) => {
+                self.jobs_lagged = true;
+                self.missed = true;
+            }
+            ended => self.ended = Some(broken(ended)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! wrong last. Enter on a line goes to where it is mended.
 
 mod attention;
+mod panels;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -12,21 +13,20 @@ use astrops_api::{
     status::Status,
     vocabulary::Severity,
 };
+use chrono::TimeDelta;
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
-    style::Style,
-    text::{Line, Span},
 };
 
 use crate::{
     format,
     keys::{Action, Scope},
-    layers::{Confirm, Layer},
+    layers::{Confirm, Layer, Page},
     message::{Change, LogItem, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
-    widgets::{log_line::LogLine, panel, scroll::Scroll, sparkline},
+    widgets::scroll::Scroll,
 };
 use attention::Need;
 
@@ -50,6 +50,8 @@ pub struct Dashboard {
     schedules: Vec<Schedule>,
     errors: VecDeque<LogEntry>,
     needs: Vec<Need>,
+    /// How far the daemon's clock was from ours when it last told.
+    skew: TimeDelta,
     focus: Focus,
     needs_scroll: Scroll,
     queue_scroll: Scroll,
@@ -72,8 +74,13 @@ impl Dashboard {
     }
 
     fn recount(&mut self, context: &Context<'_>) {
-        self.needs =
-            attention::needs(self.status.as_ref(), self.stats.as_ref(), &self.schedules, context.now);
+        self.needs = attention::needs(
+            self.status.as_ref(),
+            self.stats.as_ref(),
+            &self.schedules,
+            self.skew,
+            context.now,
+        );
     }
 
     fn target(&self) -> Option<Place> {
@@ -88,6 +95,12 @@ impl Dashboard {
                 Some(Place::LogAt(entry.id, entry.timestamp))
             }
         }
+    }
+
+    /// What leads nowhere in the console is at least shown in full.
+    fn explain(&self) -> Option<Effect> {
+        let need = self.needs.get(self.needs_scroll.cursor).filter(|_| self.focus == Focus::Needs)?;
+        Some(Effect::Open(Layer::Page(Page::plain("Needs attention", &need.words))))
     }
 
     fn lines(&self) -> Vec<String> {
@@ -129,144 +142,6 @@ impl Dashboard {
         };
         vec![Effect::Open(Layer::Confirm(Confirm::change(title, vec![line], 1, change, context)))]
     }
-
-    fn draw_health(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
-        let look = context.look;
-        let nodes = self.status.as_ref().map_or(0, |status| status.nodes.len());
-        let title = match (&self.status, nodes) {
-            (None, _) => "Health".to_owned(),
-            (Some(status), 1) => format!("Health  astrops {}", status.version),
-            (Some(status), nodes) => format!("Health  astrops {}  {nodes} nodes", status.version),
-        };
-        let inner = panel::panel(buffer, area, look, &title, false);
-        let Some(status) = &self.status else {
-            panel::paint(buffer, inner, [Line::styled(" loading", look.dim)]);
-            return;
-        };
-        // What is down comes first: a low screen shows only some.
-        let mut parts: Vec<_> = status.parts.iter().collect();
-        parts.sort_by_key(|part| part.ok);
-        let lines = parts.into_iter().map(|part| {
-            let (word, style) = if part.ok { ("ok  ", look.good) } else { ("DOWN", look.critical) };
-            let latency = part.latency_ms.filter(|_| part.ok && inner.width >= 34);
-            let latency = latency.map(|ms| format!("{ms:.1} ms ")).unwrap_or_default();
-            let room = usize::from(inner.width).saturating_sub(16 + latency.len());
-            Line::from(vec![
-                Span::raw(" "),
-                Span::styled(word, style),
-                Span::raw(format!(" {:<9} ", text::fit(&text::neutral(&part.name), 9))),
-                Span::styled(latency, look.dim),
-                Span::styled(text::fit(&text::neutral(&part.detail), room).into_owned(), look.dim),
-            ])
-        });
-        panel::paint(buffer, inner, lines);
-    }
-
-    fn draw_queue(&mut self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
-        let look = context.look;
-        let focused = self.focus == Focus::Queue;
-        let inner = panel::panel(buffer, area, look, "Queue", focused);
-        let head = format!(
-            " {:<14} {:>6} {:>4} {:>6} {:>5} {:>7}",
-            "TYPE", "queued", "run", "failed", "/min", "p95"
-        );
-        panel::paint(buffer, inner, [Line::styled(head, look.title)]);
-        let rows = Rect { y: inner.y + 1.min(inner.height), height: inner.height.saturating_sub(1), ..inner };
-        let mut scroll = self.queue_scroll;
-        scroll.settle(self.types().len(), usize::from(rows.height));
-        let lines = self.types().iter().enumerate().skip(scroll.offset).map(|(place, row)| {
-            let under = focused && place == scroll.cursor;
-            let p95 = row.p95_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
-            let failed = if row.failed > 0 { look.bad } else { Style::new() };
-            let line = Line::from(vec![
-                Span::raw(format!("{}{:<14} ", if under { ">" } else { " " }, row.kind)),
-                Span::raw(format!("{:>6} {:>4} ", format::count(row.queued), row.processing)),
-                Span::styled(format!("{:>6}", format::count(row.failed)), failed),
-                if row.paused {
-                    Span::styled(" PAUSED", look.warning)
-                } else {
-                    Span::raw(format!(" {:>5} {p95:>7}", row.per_minute))
-                },
-            ]);
-            if under { line.style(look.cursor) } else { line }
-        });
-        panel::paint(buffer, rows, lines.collect::<Vec<_>>());
-        self.queue_scroll = scroll;
-    }
-
-    fn draw_needs(&mut self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
-        let look = context.look;
-        let focused = self.focus == Focus::Needs;
-        let title = format!("Needs attention {}", self.needs.len());
-        let inner = panel::panel(buffer, area, look, &title, focused);
-        if self.needs.is_empty() {
-            let known = self.status.is_some() && self.stats.is_some();
-            let words = if known { " Nothing. All is well." } else { " loading" };
-            panel::paint(buffer, inner, [Line::styled(words, if known { look.good } else { look.dim })]);
-        }
-        self.needs_scroll.settle(self.needs.len(), usize::from(inner.height));
-        let lines = self.needs.iter().enumerate().skip(self.needs_scroll.offset).map(|(place, need)| {
-            let under = focused && place == self.needs_scroll.cursor;
-            let room = usize::from(inner.width).saturating_sub(7);
-            let words = text::neutral(&need.words);
-            let line = Line::from(vec![
-                Span::raw(if under { ">" } else { " " }),
-                Span::styled(crate::theme::severity_word(need.severity), look.severity(need.severity)),
-                Span::raw(format!(" {}", text::fit(&words, room))),
-            ]);
-            if under { line.style(look.cursor) } else { line }
-        });
-        panel::paint(buffer, inner, lines.collect::<Vec<_>>());
-    }
-
-    fn draw_next(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
-        let look = context.look;
-        let inner = panel::panel(buffer, area, look, "Next schedules", false);
-        let mut next: Vec<(chrono::DateTime<chrono::Utc>, &str)> =
-            self.schedules.iter().filter_map(|row| Some((row.next_fire_at?, row.name.as_str()))).collect();
-        next.sort();
-        let lines = next.into_iter().map(|(at, name)| {
-            let room = usize::from(inner.width).saturating_sub(15);
-            let name = text::neutral(name);
-            Line::from(vec![
-                Span::styled(format!(" {:<13} ", format::relative(at, context.now)), look.dim),
-                Span::raw(text::fit(&name, room).into_owned()),
-            ])
-        });
-        panel::paint(buffer, inner, lines);
-    }
-
-    fn draw_errors(&mut self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
-        let look = context.look;
-        let focused = self.focus == Focus::Errors;
-        let inner = panel::panel(buffer, area, look, "Errors, newest first", focused);
-        if let Some(histogram) = &self.histogram {
-            let counts: Vec<u64> = histogram.buckets.iter().map(|at| at.error + at.critical).collect();
-            let all: u64 = counts.iter().sum();
-            let words = format!(" {} in the last hour ", format::count(all));
-            let wide = u16::try_from(words.len()).unwrap_or(0);
-            let bars = u16::try_from(counts.len()).unwrap_or(60).min(area.width.saturating_sub(wide + 30));
-            if bars > 10 {
-                let x = area.right().saturating_sub(bars + wide + 2);
-                buffer.set_string(x, area.y, &words, look.dim);
-                let place = Rect { x: x + wide, y: area.y, width: bars, height: 1 };
-                buffer.set_string(place.x, place.y, " ".repeat(usize::from(bars)), Style::new());
-                sparkline::draw(buffer, place, look, &counts, look.bad);
-            }
-        }
-        if self.errors.is_empty() {
-            panel::paint(buffer, inner, [Line::styled(" No errors are known.", look.dim)]);
-        }
-        self.errors_scroll.settle(self.errors.len(), usize::from(inner.height));
-        let width = usize::from(inner.width.saturating_sub(1));
-        let lines = self.errors.iter().enumerate().skip(self.errors_scroll.offset).map(|(place, entry)| {
-            let under = focused && place == self.errors_scroll.cursor;
-            let mut line = LogLine::from(entry).line(width, context, None);
-            line.spans.insert(0, Span::styled(if under { ">" } else { " " }, look.key));
-            if under { line.style(look.cursor) } else { line }
-        });
-        panel::paint(buffer, inner, lines.collect::<Vec<_>>());
-    }
 }
 
 impl Screen for Dashboard {
@@ -278,7 +153,7 @@ impl Screen for Dashboard {
         match action {
             Action::PauseType if self.focus != Focus::Queue => Err("go to the queue first: Tab".into()),
             Action::PauseType if self.types().is_empty() => Err("no type has jobs yet".into()),
-            Action::Open if self.target().is_none() => Err("this line leads nowhere".into()),
+            Action::Open if self.lines().is_empty() => Err("there is no line".into()),
             _ => Ok(()),
         }
     }
@@ -286,7 +161,10 @@ impl Screen for Dashboard {
     fn act(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
         match action {
             Action::PauseType => return self.pause_type(context),
-            Action::Open => return self.target().map(Effect::Visit).into_iter().collect(),
+            Action::Open => {
+                let leads = self.target().map(Effect::Visit);
+                return leads.or_else(|| self.explain()).into_iter().collect();
+            }
             Action::Focus | Action::FocusBack => {
                 let order = [Focus::Needs, Focus::Queue, Focus::Errors];
                 let place = order.iter().position(|focus| *focus == self.focus).unwrap_or(0);
@@ -327,7 +205,10 @@ impl Screen for Dashboard {
 
     fn update(&mut self, update: &Update, context: &Context<'_>) -> Vec<Effect> {
         match update {
-            Update::Status(status) => self.status = Some((**status).clone()),
+            Update::Status(status) => {
+                self.skew = status.now - context.now;
+                self.status = Some((**status).clone());
+            }
             Update::Stats(stats) => self.stats = Some(stats.clone()),
             Update::Histogram(histogram) => self.histogram = Some(histogram.clone()),
             Update::Schedules(schedules) => self.schedules.clone_from(schedules),
@@ -392,7 +273,7 @@ impl Screen for Dashboard {
         let columns = if area.width >= 116 {
             vec![Constraint::Fill(1), Constraint::Length(50), Constraint::Length(34)]
         } else {
-            vec![Constraint::Fill(1), Constraint::Length(50.min(area.width * 2 / 3))]
+            vec![Constraint::Fill(1), Constraint::Length(43.min(area.width * 2 / 3))]
         };
         let columns = Layout::horizontal(columns).split(top);
         self.draw_health(buffer, columns[0], context);

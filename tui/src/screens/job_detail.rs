@@ -28,6 +28,8 @@ pub struct JobDetailView {
     detail: Option<Arc<JobDetail>>,
     window: Window,
     fetching: bool,
+    /// Private fields are shown: asking again by itself would hide them, or be recorded as another look.
+    revealed: bool,
     /// The last answer was a refusal.
     error: Option<String>,
 }
@@ -52,7 +54,12 @@ impl JobDetailView {
         self.fetch()
     }
 
-    /// Asks again.
+    /// Asks again because something may have changed.
+    pub fn freshen(&mut self) -> Vec<Effect> {
+        if self.revealed { Vec::new() } else { self.fetch() }
+    }
+
+    /// Asks again; private fields are hidden again.
     pub fn fetch(&mut self) -> Vec<Effect> {
         match self.wanted {
             Some(id) if !self.fetching => {
@@ -68,10 +75,17 @@ impl JobDetailView {
         self.fetching = false;
         if self.wanted == Some(detail.job.id) {
             self.error = None;
+            let hidden = self.detail.as_ref().is_some_and(|known| known.masked);
+            self.revealed = hidden && !detail.masked;
             self.detail = Some(Arc::clone(detail));
             return Vec::new();
         }
         self.fetch()
+    }
+
+    /// What was asked is not answered any more.
+    pub const fn forget(&mut self) {
+        self.fetching = false;
     }
 
     /// Takes a refusal in.
@@ -111,7 +125,7 @@ impl JobDetailView {
         };
         let mut lines = head(detail, context);
         lines.push((String::new(), Style::new()));
-        lines.extend(content(detail, context));
+        lines.extend(content(detail, self.revealed, context));
         lines.push((String::new(), Style::new()));
         lines.extend(attempts(detail, context));
         lines.push((String::new(), Style::new()));
@@ -180,12 +194,16 @@ fn head(detail: &JobDetail, context: &Context<'_>) -> Lines {
     lines
 }
 
-fn content(detail: &JobDetail, context: &Context<'_>) -> Lines {
+fn content(detail: &JobDetail, revealed: bool, context: &Context<'_>) -> Lines {
     let look = context.look;
     let job = &detail.job;
     let plain = Style::new();
-    let masked = if detail.masked { " - private fields are hidden, U shows them" } else { "" };
-    let mut lines = vec![(format!("Content{masked}"), look.title)];
+    let private = match (detail.masked, revealed) {
+        (true, _) => " - private fields are hidden, U shows them",
+        (false, true) => " - REVEALED; ctrl-r asks again and hides it",
+        (false, false) => "",
+    };
+    let mut lines = vec![(format!("Content{private}"), look.title)];
     if let Some(mail) = &job.notification {
         lines.push((format!("to       {}", mail.recipient_email), plain));
         lines.push((format!("subject  {}", mail.subject), plain));

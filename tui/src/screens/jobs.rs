@@ -1,194 +1,56 @@
 //! The jobs: a table that the daemon filters, orders and pages, and the detail of one of them.
-//!
-//! Rows that change are replaced as the stream tells; new rows and totals come with a refresh that follows
-//! changes at most once a second. Limits: the daemon orders by creation only; [`MOST`] rows are held.
 
 mod acts;
+mod columns;
+mod list;
 mod query;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use astrops_api::{
-    ids::JobId,
-    jobs::{Job, JobPage, JobQuery},
-    notifications::NotificationTypeInfo,
-    vocabulary::{Delivery, JobPhase, JobStatus},
-};
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use astrops_api::{ids::JobId, jobs::Job, notifications::NotificationTypeInfo};
+use ratatui::{buffer::Buffer, layout::Rect};
 
+use self::list::List;
 use super::job_detail::JobDetailView;
 use crate::{
     format,
     keys::{Action, Scope},
     layers::{Ask, Confirm, FormLayer, Layer, Page, Prompt},
-    message::{Change, Request, Update},
+    message::{Change, LinkState, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
-    widgets::{
-        panel,
-        split::Split,
-        table::{Cell, Column, Row, Table},
-    },
+    widgets::{panel, split::Split},
 };
-
-/// Rows held at most.
-const MOST: usize = 5_000;
 
 /// Asked again after this while nothing tells of changes.
 const CALM: Duration = Duration::from_secs(30);
 
-impl Row for Job {
-    type Key = JobId;
-
-    fn key(&self) -> JobId {
-        self.id
-    }
-}
-
-/// Which rows are on their way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Fetching {
+/// What mails can be sent.
+#[derive(Debug, Default)]
+enum MailTypes {
     #[default]
-    Nothing,
-    /// The first page, again or for the first time.
-    First,
-    /// The rows behind the last one held.
-    Behind,
+    Unknown,
+    /// The form opens when they arrive.
+    Wanted,
+    Known(Vec<NotificationTypeInfo>),
 }
 
 /// The jobs.
+#[derive(Default)]
 pub struct Jobs {
-    table: Table<Job>,
-    /// Jobs that fit the filter; unknown before the first answer.
-    total: Option<u64>,
-    filter: String,
-    oldest_first: bool,
-    /// The number of the question whose answer is on the screen or on its way.
-    asked: u64,
-    fetching: Fetching,
-    error: Option<String>,
-    due: Due,
+    list: List,
     detail: JobDetailView,
     detail_due: Due,
     split: Split,
-    types: Option<Vec<NotificationTypeInfo>>,
-    /// The form opens when the types arrive.
-    form_wanted: bool,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self {
-            table: Table::ordered_by_daemon(columns(), 4, true),
-            total: None,
-            filter: String::new(),
-            oldest_first: false,
-            asked: 0,
-            fetching: Fetching::Nothing,
-            error: None,
-            due: Due::default(),
-            detail: JobDetailView::default(),
-            detail_due: Due::default(),
-            split: Split::default(),
-            types: None,
-            form_wanted: false,
-        }
-    }
+    types: MailTypes,
 }
 
 impl Jobs {
-    fn query(&self) -> Result<JobQuery, String> {
-        query::parse(&self.filter, self.oldest_first)
-    }
-
-    /// Asks for the first page.
-    fn refresh(&mut self) -> Vec<Effect> {
-        let Ok(query) = self.query() else { return Vec::new() };
-        self.asked += 1;
-        self.fetching = Fetching::First;
-        vec![Effect::Ask(Request::Jobs(self.asked, Box::new(query)))]
-    }
-
-    /// Asks for other rows: the ones there are go.
-    fn restart(&mut self) -> Vec<Effect> {
-        self.table.set_rows(Vec::new());
-        self.table.show_order(!self.oldest_first);
-        self.total = None;
-        self.error = None;
-        self.refresh()
-    }
-
-    /// Asks for the rows behind the last one when the cursor comes near it.
-    fn more(&mut self) -> Vec<Effect> {
-        let rows = self.table.rows().len();
-        let near = self.table.remaining() < 30;
-        if self.fetching != Fetching::Nothing
-            || !near
-            || rows as u64 >= self.total.unwrap_or(0)
-            || rows >= MOST
-        {
-            return Vec::new();
-        }
-        let (Ok(query), Some(last)) = (self.query(), self.table.rows().last()) else { return Vec::new() };
-        let (before, after) = if self.oldest_first { (None, Some(last.id)) } else { (Some(last.id), None) };
-        self.asked += 1;
-        self.fetching = Fetching::Behind;
-        vec![Effect::Ask(Request::Jobs(self.asked, Box::new(JobQuery { before, after, ..query })))]
-    }
-
-    fn set_filter(&mut self, typed: &str) -> Vec<Effect> {
-        match query::parse(typed, self.oldest_first) {
-            Ok(_) if typed == self.filter && self.total.is_some() => Vec::new(),
-            Ok(_) => {
-                typed.clone_into(&mut self.filter);
-                self.table.unmark();
-                self.restart()
-            }
-            Err(reason) => vec![Effect::trouble(reason)],
-        }
-    }
-
-    fn take(&mut self, page: &JobPage) -> Vec<Effect> {
-        let rows = page.jobs.clone();
-        let fetched = std::mem::take(&mut self.fetching);
-        self.error = None;
-        if fetched == Fetching::Behind {
-            self.table.append(rows);
-        } else {
-            self.total = Some(page.total);
-            let mut rows = rows;
-            // What was loaded further on stays, and is told about by the stream.
-            if rows.len() >= query::PAGE as usize
-                && let Some(last) = rows.last().map(|job| job.id)
-            {
-                let behind = |job: &&Job| if self.oldest_first { job.id > last } else { job.id < last };
-                let kept: Vec<Job> = self.table.rows().iter().filter(behind).cloned().collect();
-                rows.extend(kept);
-            }
-            self.table.set_rows(rows);
-        }
-        self.follow_cursor()
-    }
-
     /// Lets the detail beside the table follow the cursor.
     fn follow_cursor(&mut self) -> Vec<Effect> {
-        match self.table.current() {
+        match self.list.table.current() {
             Some(job) if self.split.follows() => self.detail.show(job.id),
             _ => Vec::new(),
-        }
-    }
-
-    fn changed(&mut self, jobs: &[Job]) {
-        for job in jobs {
-            if let Some(row) = self.table.rows_mut().iter_mut().find(|row| row.id == job.id) {
-                row.clone_from(job);
-            }
-            if self.detail.wanted() == Some(job.id) {
-                self.detail_due.hurry();
-            }
-        }
-        if !jobs.is_empty() {
-            self.due.hurry();
         }
     }
 
@@ -198,24 +60,24 @@ impl Jobs {
         if self.split.in_detail() {
             return self.detail.detail().map(|detail| &detail.job).into_iter().collect();
         }
-        self.table.chosen()
+        self.list.table.chosen()
     }
 
     fn open_form(&mut self) -> Vec<Effect> {
-        if let Some(types) = &self.types {
+        if let MailTypes::Known(types) = &self.types {
             return vec![Effect::Open(Layer::Form(Box::new(FormLayer::mail(types.clone()))))];
         }
-        self.form_wanted = true;
+        self.types = MailTypes::Wanted;
         vec![Effect::Ask(Request::NotificationTypes)]
     }
 
     fn close(&mut self) -> Vec<Effect> {
         if self.split.is_open() {
             self.split.close();
-        } else if self.table.marked() > 0 {
-            self.table.unmark();
-        } else if !self.filter.is_empty() {
-            return self.set_filter("");
+        } else if self.list.table.marked() > 0 {
+            self.list.table.unmark();
+        } else if !self.list.filter().is_empty() {
+            return self.list.set_filter("");
         }
         Vec::new()
     }
@@ -224,7 +86,7 @@ impl Jobs {
         if self.split.in_detail() {
             return self.detail.plain(context);
         }
-        let jobs = if all { self.table.visible().iter().collect() } else { self.table.chosen() };
+        let jobs = if all { self.list.table.visible().iter().collect() } else { self.list.table.chosen() };
         jobs.into_iter()
             .map(|job| {
                 text::neutral(&format!("{} {} {} {}", job.id, job.kind, job.status, job.target()))
@@ -237,21 +99,9 @@ impl Jobs {
     fn json(&self) -> Option<Page> {
         let text = match self.detail.detail().filter(|_| self.split.in_detail()) {
             Some(detail) => serde_json::to_string_pretty(detail),
-            None => serde_json::to_string_pretty(self.table.current()?),
+            None => serde_json::to_string_pretty(self.list.table.current()?),
         };
         Some(Page::plain("Job as JSON", &text.ok()?))
-    }
-
-    fn title(&self) -> String {
-        let rows = self.table.rows().len() as u64;
-        let total = self.total.unwrap_or(rows);
-        let parts = [
-            Some(format!("Jobs {}", format::count(total))),
-            (rows < total).then(|| format!("{} loaded", format::count(rows))),
-            (!self.filter.is_empty()).then(|| format!("/{}", text::neutral(&self.filter))),
-            (self.table.marked() > 0).then(|| format!("{} marked", self.table.marked())),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
     }
 }
 
@@ -282,19 +132,10 @@ impl Screen for Jobs {
                 acts::ask(action, &self.chosen(), context)
             }
             Action::New => self.open_form(),
-            Action::Filter => vec![Effect::Open(Layer::Prompt(Prompt::new(Ask::Filter, &self.filter)))],
-            Action::Status => {
-                let next = query::next_status(&self.filter);
-                self.set_filter(&next)
-            }
-            Action::Order | Action::Reverse => {
-                self.oldest_first = !self.oldest_first;
-                let order = if self.oldest_first { "oldest" } else { "newest" };
-                let mut effects = self.restart();
-                effects.push(Effect::note(format!("{order} first; the daemon orders jobs by creation only")));
-                effects
-            }
-            Action::Open => match self.table.current().map(|job| job.id) {
+            Action::Filter => vec![Effect::Open(Layer::Prompt(Prompt::new(Ask::Filter, self.list.filter())))],
+            Action::Status => self.list.next_status(),
+            Action::Order | Action::Reverse => self.list.reverse(),
+            Action::Open => match self.list.table.current().map(|job| job.id) {
                 Some(id) if !self.split.in_detail() => {
                     self.split.open();
                     self.detail.show(id)
@@ -309,7 +150,9 @@ impl Screen for Jobs {
                 self.split.zoom();
                 Vec::new()
             }
+            Action::Close if self.list.stop_marking() => Vec::new(),
             Action::Close => self.close(),
+            Action::MarkAll => self.list.mark_all(),
             Action::Reveal => {
                 let Some(id) = self.detail.wanted() else { return Vec::new() };
                 let lines = vec!["The daemon records that you looked.".to_owned()];
@@ -318,7 +161,7 @@ impl Screen for Jobs {
                 vec![Effect::Open(Layer::Confirm(Confirm::new(title, lines, reveal)))]
             }
             Action::Follow => match self.chosen().first() {
-                Some(job) => vec![Effect::Visit(Place::Logs(job.id.to_string()))],
+                Some(job) => vec![Effect::Visit(Place::LogsOf(job.id))],
                 None => Vec::new(),
             },
             Action::Json => self.json().map(|page| Effect::Open(Layer::Page(page))).into_iter().collect(),
@@ -326,7 +169,7 @@ impl Screen for Jobs {
                 vec![Effect::Copy(self.copy(action == Action::CopyAll, context))]
             }
             Action::Refresh => {
-                let mut effects = self.refresh();
+                let mut effects = self.list.refresh();
                 effects.extend(self.detail.fetch());
                 effects
             }
@@ -335,15 +178,9 @@ impl Screen for Jobs {
                 Vec::new()
             }
             action => {
-                self.table.act(action);
+                self.list.table.act(action);
                 let mut effects = self.follow_cursor();
-                effects.extend(self.more());
-                if action == Action::MarkAll && (self.table.rows().len() as u64) < self.total.unwrap_or(0) {
-                    let rows = format::count(self.table.rows().len() as u64);
-                    let total = format::count(self.total.unwrap_or(0));
-                    effects
-                        .push(Effect::note(format!("these are the {rows} loaded of {total}; G loads more")));
-                }
+                effects.extend(self.list.more());
                 effects
             }
         }
@@ -351,25 +188,37 @@ impl Screen for Jobs {
 
     fn update(&mut self, update: &Update, _context: &Context<'_>) -> Vec<Effect> {
         match update {
-            Update::Jobs(number, page) if *number == self.asked => {
-                return self.take(page);
+            Update::Jobs(number, page) => {
+                let mut effects = self.list.take(*number, page);
+                effects.extend(self.follow_cursor());
+                return effects;
             }
             Update::Job(detail) => return self.detail.take(detail),
-            Update::JobsChanged(jobs) => self.changed(jobs),
+            Update::JobsChanged(jobs) => {
+                let latest: HashMap<JobId, &Job> = jobs.iter().map(|job| (job.id, job)).collect();
+                self.list.changed(&latest);
+                if self.detail.wanted().is_some_and(|id| latest.contains_key(&id)) {
+                    self.detail_due.hurry();
+                }
+            }
+            // Whatever was asked before is not answered any more.
+            Update::Link(LinkState::Connecting) => {
+                self.list.forget();
+                self.detail.forget();
+            }
             Update::JobsMissed => {
-                self.fetching = Fetching::Nothing;
-                self.due.hurry();
+                self.list.hurry();
                 self.detail_due.hurry();
             }
             Update::Done(change, outcomes) => {
-                self.due.hurry();
+                self.list.hurry();
                 self.detail_due.hurry();
                 let jobs = matches!(
                     change,
                     Change::Retry(_) | Change::Cancel(_) | Change::Delete(_) | Change::Delay(..)
                 );
                 if jobs && outcomes.iter().all(|outcome| outcome.result.is_ok()) {
-                    self.table.unmark();
+                    self.list.table.unmark();
                 }
                 if let Change::Delete(ids) = change
                     && self.detail.wanted().is_some_and(|id| ids.contains(&id))
@@ -378,18 +227,15 @@ impl Screen for Jobs {
                 }
             }
             Update::NotificationTypes(types) => {
-                self.types = Some(types.clone());
-                if std::mem::take(&mut self.form_wanted) {
+                let before = std::mem::replace(&mut self.types, MailTypes::Known(types.clone()));
+                if matches!(before, MailTypes::Wanted) {
                     return self.open_form();
                 }
             }
             Update::Failed(request, reason) => match &**request {
-                Request::Jobs(number, _) if *number == self.asked => {
-                    self.fetching = Fetching::Nothing;
-                    self.error = Some(reason.clone());
-                }
+                Request::Jobs(number, _) => self.list.fail(*number, reason),
                 Request::Job(id, _) => self.detail.fail(*id, reason),
-                Request::NotificationTypes => self.form_wanted = false,
+                Request::NotificationTypes => self.types = MailTypes::Unknown,
                 _ => {}
             },
             _ => {}
@@ -402,18 +248,16 @@ impl Screen for Jobs {
         if !visible || !context.link.is_live() {
             return effects;
         }
-        if self.fetching == Fetching::Nothing && self.due.is_now(context.now, CALM) {
-            effects.extend(self.refresh());
-        }
+        effects.extend(self.list.tick(context.now));
         if self.split.is_open() && self.detail_due.is_now(context.now, CALM) {
-            effects.extend(self.detail.fetch());
+            effects.extend(self.detail.freshen());
         }
         effects
     }
 
     fn prompted(&mut self, ask: &Ask, text: &str, done: bool, context: &Context<'_>) -> Vec<Effect> {
         match ask {
-            Ask::Filter if done => self.set_filter(text.trim()),
+            Ask::Filter if done => self.list.set_filter(text.trim()),
             Ask::Delay(ids) if done && !text.trim().is_empty() => match format::parse_time(text, context.now)
             {
                 Ok(until) => vec![acts::delay(ids, until, context)],
@@ -427,13 +271,13 @@ impl Screen for Jobs {
         match place {
             Place::Job(id) => {
                 // The table may not hold it; the detail then stands alone.
-                self.table.select(id);
+                self.list.table.select(id);
                 self.split.open_alone();
                 self.detail.show(*id)
             }
             Place::Jobs(filter) => {
                 self.split.close();
-                self.set_filter(filter)
+                self.list.set_filter(filter)
             }
             _ => Vec::new(),
         }
@@ -444,7 +288,7 @@ impl Screen for Jobs {
     }
 
     fn remark(&self, context: &Context<'_>) -> Option<String> {
-        let marked = self.table.marked();
+        let marked = self.list.table.marked();
         if marked == 0 || self.split.in_detail() {
             return None;
         }
@@ -461,45 +305,8 @@ impl Screen for Jobs {
             self.detail.draw(buffer, detail, context, self.split.in_detail());
         }
         let Some(list) = list else { return };
-        let inner = panel::panel(buffer, list, context.look, &self.title(), !self.split.in_detail());
-        let empty = match (&self.error, self.total.is_some(), self.filter.is_empty()) {
-            (Some(error), ..) => error.as_str(),
-            (None, false, _) => "loading",
-            (None, true, true) => "No jobs yet. N writes a notification; schedules make their own.",
-            (None, true, false) => "No job fits the filter. Esc shows all.",
-        };
-        self.table.draw(buffer, inner, context, &text::neutral(empty));
+        let inner = panel::panel(buffer, list, context.look, &self.list.title(), !self.split.in_detail());
+        let empty = text::neutral(self.list.empty()).into_owned();
+        self.list.table.draw(buffer, inner, context, &empty);
     }
-}
-
-fn columns() -> Vec<Column<Job>> {
-    let column = |title, width, rank, cell| Column { title, width, rank, right: false, cell, order: None };
-    vec![
-        column("ID", 8, 0, |job: &Job, context| (job.id.short(), context.look.dim)),
-        column("TYPE", 14, 3, |job, _| (job.kind.to_string(), Style::new())),
-        column("STATUS", 10, 0, status),
-        column("TRY", 5, 4, |job, _| (format!("{}/{}", job.attempt, job.max_attempts), Style::new())),
-        column("CREATED", 11, 2, |job, context| (format::moment(job.created_at, context.now), Style::new())),
-        column("TOOK", 8, 5, took),
-        column("TARGET", 0, 1, |job, _| (job.target(), Style::new())),
-    ]
-}
-
-/// The status, or the phase where it says more.
-fn status(job: &Job, context: &Context<'_>) -> Cell {
-    let style = context.look.job(job.status);
-    match job.phase {
-        _ if job.delivery == Some(Delivery::Unknown) => ("unknown ?".to_owned(), context.look.critical),
-        JobPhase::Scheduled | JobPhase::Retrying | JobPhase::Cancelling => (job.phase.to_string(), style),
-        _ => (job.status.to_string(), style),
-    }
-}
-
-fn took(job: &Job, context: &Context<'_>) -> Cell {
-    let shown = match (job.status, job.started_at, job.completed_at) {
-        (JobStatus::Processing, Some(start), _) => format!("{}..", format::coarse(context.now - start)),
-        (_, Some(start), Some(end)) => format::span(end - start),
-        _ => String::new(),
-    };
-    (shown, context.look.dim)
 }

@@ -3,6 +3,7 @@
 mod ring;
 
 use astrops_api::{
+    ids::{JobId, LogId},
     logs::LogQuery,
     vocabulary::{Order, Severity},
 };
@@ -16,7 +17,7 @@ use crate::{
     format,
     keys::{Action, Scope},
     layers::{Ask, Layer, Page, Prompt},
-    message::{LogItem, Request, Update},
+    message::{LinkState, LogItem, Request, Update},
     screen::{Context, Effect, Place, Screen},
     text,
     widgets::{log_line::LogLine, panel, scroll::Scroll},
@@ -49,12 +50,15 @@ pub struct Logs {
     seek: Option<(DateTime<Utc>, u32)>,
     arrived: u64,
     lagged: u64,
+    /// While only one job is looked at: which, and all the rows meanwhile.
+    lens: Option<(JobId, Ring)>,
 }
 
 impl Logs {
     /// Rows held, arrived and late, for the diagnostics.
     pub fn figures(&self) -> (usize, u64, u64) {
-        (self.ring.held(), self.arrived, self.lagged)
+        let all = self.lens.as_ref().map_or(&self.ring, |(_, all)| all);
+        (all.held(), self.arrived, self.lagged)
     }
 
     fn current(&self) -> Option<&Row> {
@@ -92,6 +96,44 @@ impl Logs {
         self.settle(self.scroll.height);
     }
 
+    /// Looks at one job: its entries come from the daemon, however old they are, and go on arriving.
+    fn look_at(&mut self, job: JobId) -> Vec<Effect> {
+        self.look_at_all();
+        let all = std::mem::take(&mut self.ring);
+        self.lens = Some((job, all));
+        self.complete = false;
+        self.fetching = true;
+        self.frozen = false;
+        vec![Effect::Ask(Request::OlderLogs(self.older_query(None)))]
+    }
+
+    /// Looks at everything again.
+    fn look_at_all(&mut self) {
+        self.filter.clear();
+        if let Some((_, all)) = self.lens.take() {
+            self.ring = all;
+            (self.complete, self.fetching, self.frozen) = (false, false, false);
+        }
+        self.narrow(Narrow::default());
+    }
+
+    fn push(&mut self, row: Row) {
+        if let Some((job, all)) = &mut self.lens {
+            let about = row.job == Some(*job) || row.severity.is_none();
+            if about {
+                self.ring.push(row.clone());
+            }
+            all.push(row);
+        } else {
+            self.ring.push(row);
+        }
+    }
+
+    fn older_query(&self, before: Option<LogId>) -> LogQuery {
+        let job_id = self.lens.as_ref().map(|(job, _)| *job);
+        LogQuery { before, job_id, page_size: Some(OLDER), order: Some(Order::Desc), ..LogQuery::default() }
+    }
+
     fn set_filter(&mut self, typed: &str) -> Result<(), String> {
         let (pattern, inverse) = Narrow::parse(typed)?;
         if pattern.is_some() && !inverse {
@@ -125,13 +167,7 @@ impl Logs {
             return Vec::new();
         }
         self.fetching = true;
-        let query = LogQuery {
-            before: Some(oldest),
-            page_size: Some(OLDER),
-            order: Some(Order::Desc),
-            ..LogQuery::default()
-        };
-        vec![Effect::Ask(Request::OlderLogs(query))]
+        vec![Effect::Ask(Request::OlderLogs(self.older_query(Some(oldest))))]
     }
 
     fn goto_time(&mut self, time: DateTime<Utc>, pages: u32) -> Vec<Effect> {
@@ -170,7 +206,10 @@ impl Logs {
         let narrowed = self.ring.narrowed();
         let shown = format::count(self.ring.len() as u64);
         let parts = [
-            Some(format!("Logs {shown}")),
+            Some(match &self.lens {
+                Some((job, _)) => format!("Logs of job {}: {shown}", job.short()),
+                None => format!("Logs {shown}"),
+            }),
             (!narrowed.is_empty()).then(|| format!("of {}", format::count(self.ring.held() as u64))),
             narrowed.severity.map(|severity| format!("{severity} and worse")),
             (!self.filter.is_empty()).then(|| format!("/{}", text::neutral(&self.filter))),
@@ -267,9 +306,12 @@ impl Screen for Logs {
                 let rows: Vec<String> = rows.filter_map(|place| self.ring.get(place)).map(plain).collect();
                 return vec![Effect::Copy(rows.join("\n"))];
             }
+            Action::Refresh => return vec![Effect::note("the logs are live: there is nothing to ask for")],
             Action::Close => {
-                if self.ring.narrowed().is_empty() {
+                if self.ring.narrowed().is_empty() && self.lens.is_none() {
                     self.frozen = false;
+                } else if self.ring.narrowed().is_empty() {
+                    self.look_at_all();
                 } else {
                     self.filter.clear();
                     self.narrow(Narrow::default());
@@ -298,7 +340,7 @@ impl Screen for Logs {
             Update::Logs(items) => {
                 self.arrived += items.len() as u64;
                 for item in items {
-                    self.ring.push(match item {
+                    self.push(match item {
                         LogItem::Entry(entry) => Row::entry(entry),
                         LogItem::Gap(count) => Row::gap(*count, context.now),
                     });
@@ -306,15 +348,22 @@ impl Screen for Logs {
                 self.settle(self.scroll.height);
             }
             Update::Lagged(count) => self.lagged += count,
-            Update::OlderLogs(page) => {
+            // An answer about another job than is looked at now, or about all, comes too late.
+            Update::OlderLogs(job, page) if *job == self.lens.as_ref().map(|(job, _)| *job) => {
                 self.fetching = false;
-                let pushed =
-                    page.logs.iter().take_while(|entry| self.ring.push_older(Row::entry(entry))).count();
+                // What arrived live while the answer was on its way is there already.
+                let oldest = self.ring.oldest().and_then(|row| row.id);
+                let older = page.logs.iter().filter(|entry| oldest.is_none_or(|oldest| entry.id < oldest));
+                let pushed = older.take_while(|entry| self.ring.push_older(Row::entry(entry))).count();
                 self.complete = page.logs.len() < OLDER as usize;
                 self.settle(self.scroll.height);
                 if let Some((time, pages)) = self.seek {
                     return self.goto_time(time, if pushed == 0 { 0 } else { pages });
                 }
+            }
+            Update::Link(LinkState::Connecting) => {
+                self.fetching = false;
+                self.seek = None;
             }
             Update::Failed(request, _) if matches!(**request, Request::OlderLogs(_)) => {
                 self.fetching = false;
@@ -343,13 +392,9 @@ impl Screen for Logs {
 
     fn visit(&mut self, place: &Place, _context: &Context<'_>) -> Vec<Effect> {
         match place {
-            Place::Logs(filter) => {
-                self.narrow(Narrow::default());
-                self.set_filter(&regex::escape(filter)).err().map(Effect::trouble).into_iter().collect()
-            }
+            Place::LogsOf(job) => self.look_at(*job),
             Place::LogAt(id, at) => {
-                self.filter.clear();
-                self.narrow(Narrow::default());
+                self.look_at_all();
                 match self.ring.find(self.ring.len(), false, |row| row.id == Some(*id)) {
                     Some(found) => {
                         self.go(found);
@@ -391,7 +436,9 @@ impl Screen for Logs {
             }
         }
         if self.ring.len() == 0 {
-            let words = if self.ring.held() == 0 {
+            let words = if self.fetching {
+                "loading"
+            } else if self.ring.held() == 0 {
                 "No entries yet. They appear here as they are written."
             } else {
                 "No row held fits the filter. Esc shows all; k at the top loads older ones."

@@ -99,7 +99,7 @@ impl Schedules {
                 (format!("Trigger {name}?"), line, Change::Trigger(name))
             }
             _ if schedule.paused => {
-                let line = format!("It fires again: {}.", schedule.cron_text);
+                let line = format!("It fires again: {}.", schedule.cron_text.trim_end_matches('.'));
                 (format!("Resume {name}?"), line, Change::ResumeSchedule(name))
             }
             _ => {
@@ -117,7 +117,7 @@ impl Schedules {
         let mut lines = vec![
             (schedule.description.clone(), plain),
             (String::new(), plain),
-            (format!("cron     {}  ({})", schedule.cron, schedule.cron_text), plain),
+            (format!("cron     {}  ({})", schedule.cron, schedule.cron_text.trim_end_matches('.')), plain),
             (format!("zone     {}", schedule.time_zone), plain),
             (format!("job      {}", schedule.job_type), plain),
             (format!("missed   {}   still running: {}", schedule.missed, schedule.overlap), plain),
@@ -379,7 +379,10 @@ fn columns() -> Vec<Column<Schedule>> {
             rank: 3,
             right: false,
             cell: |schedule, context| {
-                (format!("{} ({})", schedule.cron_text, schedule.time_zone), context.look.dim)
+                (
+                    format!("{} ({})", schedule.cron_text.trim_end_matches('.'), schedule.time_zone),
+                    context.look.dim,
+                )
             },
             order: None,
         },

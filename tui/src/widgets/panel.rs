@@ -36,6 +36,23 @@ pub fn dialog(buffer: &mut Buffer, area: Rect, look: &Look, title: &str, size: (
     Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner }
 }
 
+/// Draws `lines` behind a gutter, as many as fit; `cursor` says on which of them the cursor is.
+pub fn paint_rows<'a>(
+    buffer: &mut Buffer,
+    area: Rect,
+    look: &Look,
+    lines: impl IntoIterator<Item = Line<'a>>,
+    cursor: Option<usize>,
+) {
+    let gutter = 1.min(area.width);
+    paint(buffer, Rect { x: area.x + gutter, width: area.width - gutter, ..area }, lines);
+    let row = cursor.and_then(|cursor| u16::try_from(cursor).ok()).filter(|row| *row < area.height);
+    if let Some(row) = row.filter(|_| gutter > 0) {
+        buffer.set_string(area.x, area.y + row, ">", look.key);
+        buffer.set_style(Rect { y: area.y + row, height: 1, ..area }, look.cursor);
+    }
+}
+
 /// Draws `lines` from the top, as many as fit.
 pub fn paint<'a>(buffer: &mut Buffer, area: Rect, lines: impl IntoIterator<Item = Line<'a>>) {
     for (line, y) in lines.into_iter().zip(area.top()..area.bottom()) {

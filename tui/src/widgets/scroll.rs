@@ -34,6 +34,11 @@ impl Scroll {
         true
     }
 
+    /// The row of the window that the cursor is on.
+    pub const fn row(&self) -> usize {
+        self.cursor.saturating_sub(self.offset)
+    }
+
     /// Lets the window of `height` rows hold the cursor.
     pub fn settle(&mut self, len: usize, height: usize) {
         self.height = height;

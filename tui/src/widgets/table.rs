@@ -144,6 +144,16 @@ impl<R: Row> Table<R> {
         self.anchor = None;
     }
 
+    /// Whether the cursor has left the first row.
+    pub const fn is_scrolled(&self) -> bool {
+        self.scroll.cursor > 0
+    }
+
+    /// Marks every row.
+    pub fn mark_all(&mut self) {
+        self.marks = self.rows.iter().map(Row::key).collect();
+    }
+
     /// The rows in the window, as last drawn.
     pub fn visible(&self) -> &[R] {
         let first = self.scroll.offset.min(self.rows.len());
@@ -164,7 +174,7 @@ impl<R: Row> Table<R> {
             }
             Action::MarkRange => self.mark_range(),
             Action::MarkAll if self.marks.len() == self.rows.len() => self.unmark(),
-            Action::MarkAll => self.marks = self.rows.iter().map(Row::key).collect(),
+            Action::MarkAll => self.mark_all(),
             Action::MarkInvert => {
                 let all = self.rows.iter().map(Row::key);
                 self.marks = all.filter(|key| !self.marks.contains(key)).collect();

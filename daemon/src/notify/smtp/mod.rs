@@ -171,7 +171,7 @@ impl SmtpTransport {
             Ok(false) => {
                 Err(Failure::passing("the server spoke before it had the mail: replies are out of step"))
             }
-            Err(error) => Err(Failure::passing(format!("connection lost before the content: {error}"))),
+            Err(error) => Err(Failure::passing(format!("DATA: {error}"))),
         }
     }
 

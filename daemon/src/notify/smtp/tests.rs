@@ -190,6 +190,17 @@ async fn hostile_words_of_a_server_are_tamed() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_is_told_with_its_phase() {
+    for (phase, told) in [
+        (Phase::Greeting, "greeting: the server closed the connection"),
+        (Phase::Rcpt, "RCPT: the server closed the connection"),
+        (Phase::Dot, "final dot: the server closed the connection"),
+    ] {
+        assert_eq!(text(&meet(&[(phase, Act::Drop)]).await.0), told);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_leaves_before_the_dot_did_not_get_the_mail() {
     // Larger than what the sockets buffer, so that the dot is still in our hands when the server leaves.
     let mut mail = mail_to("ada@example.org");

@@ -59,7 +59,7 @@ async fn without_the_tls_that_was_asked_for_nothing_is_sent() {
             "STARTTLS: 454 not now",
         ),
         (StartTls, vec![injected], "localhost", true, "TLS: the server spoke before TLS was there"),
-        (StartTls, vec![(Phase::StartTls, Act::Drop)], "localhost", true, "STARTTLS: "),
+        (StartTls, vec![(Phase::StartTls, Act::Drop)], "localhost", true, "STARTTLS: the server closed"),
         (StartTls, vec![], "localhost", false, "TLS: invalid peer certificate"),
         (StartTls, vec![], "127.0.0.1", true, "TLS: invalid peer certificate"),
         (Implicit, vec![], "localhost", false, "TLS: invalid peer certificate"),

@@ -105,7 +105,7 @@ impl Wire {
             }
             match inner.fill(context) {
                 Poll::Pending => Poll::Ready(Ok(true)),
-                Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(0)) => Poll::Ready(Err(closed())),
                 Poll::Ready(Ok(_)) => Poll::Ready(Ok(false)),
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             }
@@ -129,11 +129,16 @@ impl Inner {
     fn fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [0; 2_048];
         let mut buffer = ReadBuf::new(&mut bytes);
-        ready!(match &mut self.stream {
+        let read = ready!(match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             Stream::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        })?;
+        });
+        match read {
+            // A TLS connection that is cut off rather than closed; what lacks its line end is not used either way.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            other => other?,
+        }
         self.unread.extend_from_slice(buffer.filled());
         if !self.unread.contains(&b'\n') {
             // The beginning of an endless line says all that matters.
@@ -158,6 +163,11 @@ impl Inner {
     }
 }
 
+/// The end of the stream: nobody reads a reply that is not there, so it is always an error, and a clear one.
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -178,7 +188,7 @@ impl AsyncRead for Wire {
                 return Poll::Ready(Ok(()));
             }
             if !inner.take_line() && ready!(inner.fill(context))? == 0 {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Err(closed()));
             }
         }
     }

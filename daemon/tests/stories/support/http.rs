@@ -93,11 +93,13 @@ pub fn has_fields_of(actual: &Value, sample: &Value, words: &[&str], path: &str)
         (Value::Array(actual), Value::Array(sample)) => {
             if let Some(first) = sample.first() {
                 assert!(!actual.is_empty(), "{path} is empty");
-                actual.iter().for_each(|one| has_fields_of(one, first, words, path));
+                for one in actual {
+                    has_fields_of(one, first, words, path);
+                }
             }
         }
         (a, s) => {
-            assert_eq!(std::mem::discriminant(a), std::mem::discriminant(s), "{path}: {a} is not like {s}")
+            assert_eq!(std::mem::discriminant(a), std::mem::discriminant(s), "{path}: {a} is not like {s}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use astrops_api::{
     jobs::{JobPage, JobQuery},
+    logs::LogPage,
     notifications::Preview,
     vocabulary::JobStatus,
 };
@@ -74,9 +75,7 @@ fn above_twenty_items_and_in_production_the_number_is_typed() {
 fn a_key_that_is_off_says_why() {
     let mut harness = at_jobs(Settings::default());
     harness.press("j R");
-    assert!(
-        harness.screen(120, 24).contains("retry: the job is queued: only what is failed or cancelled can be")
-    );
+    assert!(harness.screen(120, 24).contains("retry: only failed or cancelled jobs; this one is queued"));
     let mut harness = at_jobs(Settings { read_only: true, ..Settings::default() });
     harness.press("R y x Enter Esc C y N D X E");
     assert!(harness.screen(80, 24).contains("this profile is read-only"));
@@ -95,7 +94,7 @@ fn while_disconnected_commands_are_refused_and_data_is_dim() {
     harness.press("y");
     assert!(harness.changes().is_empty(), "the question outlived the connection");
     assert!(harness.screen(120, 24).contains("commands are refused, not queued"));
-    assert!(harness.screen(80, 24).contains("RECONNECTING in 0.5 s (attempt 2)"));
+    assert!(harness.screen(120, 24).contains("RECONNECTING in 0.5 s (attempt 2)"));
     harness.tell(&Update::Link(LinkState::Live(Duration::from_millis(3))));
     harness.press("R y");
     assert_eq!(harness.changes().len(), 1);
@@ -124,7 +123,7 @@ fn a_filter_becomes_a_query_and_a_wrong_word_says_the_right_ones() {
     harness.press("/").write("status:failed busy").press("Enter");
     let query = last_query(&harness);
     assert_eq!((query.status, query.q.as_deref()), (Some(JobStatus::Failed), Some("busy")));
-    harness.press("/").write(" type:NOISE").press("Enter");
+    harness.press("/").write("status:failed type:NOISE").press("Enter");
     assert!(harness.screen(120, 24).contains("NOTIFICATION, RECONCILIATION, MAINTENANCE"));
     harness.press("Esc s");
     assert_eq!(last_query(&harness).status, Some(JobStatus::Failed));
@@ -133,6 +132,8 @@ fn a_filter_becomes_a_query_and_a_wrong_word_says_the_right_ones() {
 #[test]
 fn more_rows_come_as_the_cursor_nears_the_end_and_the_cursor_stays_on_its_job() {
     let mut harness = at_jobs(Settings::default());
+    harness.press("ctrl-r");
+    harness.answer_jobs(JobPage { total: 5_103, ..jobs(100) });
     harness.press("G");
     assert_eq!(last_query(&harness).before, Some(id(0).parse().unwrap()));
     harness.answer_jobs(JobPage { jobs: Vec::new(), ..jobs(0) });
@@ -328,4 +329,83 @@ fn the_palette_runs_what_it_finds_and_leaving_asks() {
     assert!(!harness.over);
     harness.press("q y");
     assert!(harness.over);
+}
+
+#[test]
+fn the_logs_of_a_job_come_from_the_daemon_and_esc_brings_all_back() {
+    let mut harness = at_jobs(Settings::default());
+    harness.press("l");
+    let job = id(99).parse().unwrap();
+    let asked = harness.asked.iter().any(
+        |request| matches!(request, Request::OlderLogs(query) if query.job_id == Some(job) && query.before.is_none()),
+    );
+    assert!(asked, "{:?}", harness.asked);
+    let mut old = log(99);
+    old.job_id = Some(job);
+    let page = LogPage { logs: vec![old.clone()], total: 1, page: 1, page_size: 200 };
+    harness.tell(&Update::OlderLogs(None, page.clone()));
+    assert!(harness.screen(80, 24).contains("Logs of job 00000063: 0"), "another question's answer");
+    harness.tell(&Update::OlderLogs(Some(job), page));
+    old.message = "live".into();
+    harness.tell(&Update::Logs(vec![LogItem::Entry(log(200)), LogItem::Entry(old)]));
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("Logs of job 00000063: 2") && screen.contains("live"), "{screen}");
+    harness.press("Esc");
+    assert!(harness.screen(80, 24).contains("Logs 122  following"));
+}
+
+#[test]
+fn marking_all_means_all_that_fit_and_not_a_page() {
+    let mut harness = at_jobs(Settings::default());
+    harness.press("ctrl-r");
+    let page =
+        |from: usize, to: usize| JobPage { jobs: (from..to).rev().map(job).collect(), total: 250, ..jobs(0) };
+    harness.answer_jobs(page(150, 250));
+    harness.press("ctrl-a");
+    assert!(harness.screen(120, 24).contains("loading all 250 jobs"));
+    harness.answer_jobs(page(50, 150));
+    harness.answer_jobs(page(0, 50));
+    assert!(harness.screen(120, 24).contains("all 250 marked"));
+    harness.press("C").write("83").press("Enter");
+    assert!(matches!(harness.changes()[..], [Change::Cancel(ids)] if ids.len() == 83));
+}
+
+#[test]
+fn a_flood_of_new_jobs_does_not_pull_away_the_rows_that_are_read() {
+    let page =
+        |from: usize, to: usize| JobPage { jobs: (from..to).rev().map(job).collect(), total: 900, ..jobs(0) };
+    let mut harness = at_jobs(Settings::default());
+    harness.press("j j j");
+    let later = crate::testing::now() + chrono::TimeDelta::minutes(5);
+    harness.tick(later);
+    harness.answer_jobs(page(600, 700));
+    let screen = harness.screen(120, 24);
+    assert!(screen.contains("NEWER above: ctrl-r") && screen.contains("customer99@"), "{screen}");
+    harness.press("ctrl-r");
+    harness.answer_jobs(page(600, 700));
+    let screen = harness.screen(120, 24);
+    assert!(!screen.contains("NEWER") && screen.contains("customer699@"), "{screen}");
+}
+
+#[test]
+fn what_was_revealed_stays_until_the_operator_asks_again() {
+    let mut harness = at_jobs(Settings::default());
+    harness.press("j Enter");
+    harness.tell(&Update::Job(detail(98)));
+    harness.press("U y");
+    assert!(harness.asked.iter().any(|request| matches!(request, Request::Job(_, true))));
+    let mut open = (*detail(98)).clone();
+    open.masked = false;
+    harness.tell(&Update::Job(open.into()));
+    assert!(harness.screen(80, 24).contains("REVEALED"));
+    harness.asked.clear();
+    harness.tell(&Update::JobsChanged(vec![job(98)]));
+    harness.tick(crate::testing::now() + chrono::TimeDelta::minutes(5));
+    assert!(
+        !harness.asked.iter().any(|request| matches!(request, Request::Job(..))),
+        "nobody looks by themselves"
+    );
+    harness.press("ctrl-r");
+    harness.tell(&Update::Job(detail(98)));
+    assert!(harness.screen(80, 24).contains("private fields are hidden"));
 }

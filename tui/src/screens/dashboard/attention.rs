@@ -8,12 +8,9 @@ use astrops_api::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{
-    format,
-    screen::{Place, Tab},
-};
+use crate::{format, screen::Place};
 
-/// A due job that waits longer than this says that workers do not keep up.
+/// A due job that waits longer than this says that workers do not keep up; clocks that differ by more confuse.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);
 
 /// One thing.
@@ -32,6 +29,7 @@ pub fn needs(
     status: Option<&Status>,
     queue: Option<&JobStats>,
     schedules: &[Schedule],
+    skew: TimeDelta,
     now: DateTime<Utc>,
 ) -> Vec<Need> {
     let mut needs = Vec::new();
@@ -77,13 +75,9 @@ pub fn needs(
             add(Severity::Warning, format!("{} missed its last fire", schedule.name), place);
         }
     }
-    if let Some(status) = status {
-        let skew = (status.now - now).abs();
-        // The answer is as old as the last question; a minute leaves room for that.
-        if skew > TimeDelta::minutes(2) {
-            let words = format!("this computer's clock and the daemon's differ by {}", format::span(skew));
-            add(Severity::Warning, words, Some(Place::Tab(Tab::Logs)));
-        }
+    if skew.abs() > PATIENCE {
+        let words = format!("this computer's clock and the daemon's differ by {}", format::span(skew.abs()));
+        add(Severity::Warning, words, None);
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.severity));
     needs

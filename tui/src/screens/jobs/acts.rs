@@ -15,7 +15,7 @@ use crate::{
     screen::{Context, Effect},
 };
 
-/// Whether `action` fits a job, and for which jobs it does, in words.
+/// Whether `action` fits a job.
 fn fits(action: Action, job: &Job) -> bool {
     match action {
         Action::Retry => matches!(job.status, JobStatus::Failed | JobStatus::Cancelled),
@@ -26,6 +26,7 @@ fn fits(action: Action, job: &Job) -> bool {
     }
 }
 
+/// For which jobs it does, in words.
 const fn fitting(action: Action) -> &'static str {
     match action {
         Action::Retry => "failed or cancelled",
@@ -46,11 +47,11 @@ pub fn available(action: Action, jobs: &[&Job]) -> Result<(), String> {
     if jobs.iter().any(|job| fits(action, job)) {
         return Ok(());
     }
-    let who = match jobs {
-        [job] => format!("the job is {}", job.status),
-        _ => format!("none of the {} marked jobs fits", jobs.len()),
-    };
-    Err(format!("{who}: only what is {} can be", fitting(action)))
+    let fitting = fitting(action);
+    Err(match jobs {
+        [job] => format!("only {fitting} jobs; this one is {}", job.status),
+        _ => format!("only {fitting} jobs; none of the {} marked ones is", jobs.len()),
+    })
 }
 
 /// The question before `action`.
@@ -65,7 +66,7 @@ pub fn ask(action: Action, jobs: &[&Job], context: &Context<'_>) -> Vec<Effect> 
     let mut lines = Vec::new();
     if fit.len() < jobs.len() {
         let left = format::things(jobs.len() - fit.len(), "marked job");
-        lines.push(format!("{left} left out: only what is {} can be.", fitting(action)));
+        lines.push(format!("{left} left out: only {} ones can be.", fitting(action)));
     }
     let (verb, change) = match action {
         Action::Retry => {

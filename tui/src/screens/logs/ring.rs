@@ -6,13 +6,16 @@
 use std::collections::VecDeque;
 
 use astrops_api::{
-    ids::{JobId, LogId},
+    ids::{JobId, LogId, UserId},
     logs::LogEntry,
     vocabulary::Severity,
 };
 use chrono::{DateTime, Utc};
 use regex::{Regex, RegexBuilder};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::format;
 
 /// A held row: an entry, or a mark that some are missing.
 #[derive(Clone, Debug)]
@@ -30,38 +33,60 @@ pub struct Row {
     message_end: u32,
 }
 
+/// The fields that only the detail shows, in their wire form.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rest<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_data: Option<&'a Value>,
+    recorded_by: &'a str,
+}
+
 impl Row {
     /// The compact form of `entry`.
     pub fn entry(entry: &LogEntry) -> Self {
-        let mut rest = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                rest.insert(name.to_owned(), value);
-            }
+        let rest = Rest {
+            user_id: entry.user_id,
+            ip_address: entry.ip_address.as_deref(),
+            job_id: entry.job_id,
+            additional_data: entry.additional_data.as_ref(),
+            recorded_by: &entry.recorded_by,
         };
-        put("userId", entry.user_id.map(|id| json!(id)));
-        put("ipAddress", entry.ip_address.as_ref().map(|address| json!(address)));
-        put("jobId", entry.job_id.map(|id| json!(id)));
-        put("additionalData", entry.additional_data.clone());
-        put("recordedBy", Some(json!(entry.recorded_by)));
-        let head = format!("{} {}", entry.event_type, entry.message);
+        let event_end = entry.event_type.as_str().len();
+        // Gathered in one large text and then copied into one of the right size: a hundred thousand rows that
+        // were each cut to size would leave as many holes between them.
+        let mut text = Vec::with_capacity(2_048);
+        text.extend_from_slice(entry.event_type.as_str().as_bytes());
+        text.push(b' ');
+        text.extend_from_slice(entry.message.as_bytes());
+        let message_end = text.len();
+        text.push(b'\n');
+        // Plain fields always have a JSON form, and writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut text, &rest);
         Self {
             id: Some(entry.id),
             job: entry.job_id,
             severity: Some(entry.severity),
             micros: entry.timestamp.timestamp_micros(),
-            event_end: short(entry.event_type.as_str().len()),
-            message_end: short(head.len()),
-            text: format!("{head}\n{}", Value::Object(rest)).into_boxed_str(),
+            event_end: short(event_end),
+            message_end: short(message_end),
+            text: String::from_utf8_lossy(&text).into(),
         }
     }
 
     /// A mark that entries are missing.
     pub fn gap(count: Option<u64>, at: DateTime<Utc>) -> Self {
         let text = match count {
+            Some(1) => "GAP 1 entry is missing here: pruned, or not readable by this console".to_owned(),
             Some(count) => format!(
                 "GAP {} entries are missing here: the daemon no longer has them",
-                crate::format::count(count)
+                format::count(count)
             ),
             None => "GAP entries may be missing here: the daemon cannot say what came between".to_owned(),
         };

@@ -1,0 +1,155 @@
+//! `jobs list`.
+
+use astrops_api::{
+    ids::{EntityId, JobId},
+    jobs::{Job, JobPage, JobQuery},
+    vocabulary::{Delivery, EntityType, JobPhase, JobStatus, JobType, Order},
+};
+use chrono::{DateTime, Utc};
+
+use crate::cli::{
+    context::Context,
+    failure::Failure,
+    output::Output,
+    table::{Cell, Fit, Table},
+    times,
+    words::Words,
+};
+
+/// Jobs shown unless said.
+const USUAL: u32 = 20;
+
+/// Arguments of `jobs list`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only of this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = Words(JobType::ALL), ignore_case = true)]
+    kind: Option<JobType>,
+    /// Only with this status
+    #[arg(long, value_parser = Words(JobStatus::ALL))]
+    status: Option<JobStatus>,
+    /// Only in this phase, which says more than the status
+    #[arg(long, value_parser = Words(JobPhase::ALL))]
+    phase: Option<JobPhase>,
+    /// Only with this fate of their mail; unknown ones need a person to decide
+    #[arg(long, value_parser = Words(Delivery::ALL))]
+    delivery: Option<Delivery>,
+    /// Only about this kind of entity
+    #[arg(long, value_name = "TYPE", value_parser = Words(EntityType::ALL))]
+    entity_type: Option<EntityType>,
+    /// Only about this entity
+    #[arg(long, value_name = "ID")]
+    entity_id: Option<EntityId>,
+    /// Only made by this schedule
+    #[arg(long, value_name = "NAME")]
+    schedule: Option<String>,
+    /// Created since this time: 2026-08-01T10:00:00Z, 2026-08-01, or 2h for two hours ago
+    #[arg(long, value_name = "TIME", value_parser = times::past)]
+    from: Option<DateTime<Utc>>,
+    /// Created until this time
+    #[arg(long, value_name = "TIME", value_parser = times::past)]
+    to: Option<DateTime<Utc>>,
+    /// Only with this text in recipient, subject, key or error, whatever the case
+    #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search")]
+    q: Option<String>,
+    /// Older than the job with this id
+    #[arg(long, value_name = "ID")]
+    before: Option<JobId>,
+    /// Newer than the job with this id
+    #[arg(long, value_name = "ID")]
+    after: Option<JobId>,
+    /// The page, from 1
+    #[arg(long, value_name = "N")]
+    page: Option<u32>,
+    /// Jobs per page, at most 200 [default: 20]
+    #[arg(long, value_name = "N")]
+    page_size: Option<u32>,
+    /// Jobs to show, at most 200; another way to say --page-size
+    #[arg(long, value_name = "N", conflicts_with_all = ["page", "page_size"])]
+    limit: Option<u32>,
+    /// Jobs to pass over
+    #[arg(long, value_name = "N", conflicts_with_all = ["page", "page_size"])]
+    offset: Option<u64>,
+    /// asc: oldest first; desc: newest first
+    #[arg(long, value_parser = Words(Order::ALL))]
+    order: Option<Order>,
+}
+
+impl Args {
+    /// Lists.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let page = context.client.jobs(&self.query()).await?;
+        context.out.answer(&page, |out| {
+            if out.quiet {
+                return page.jobs.iter().try_for_each(|job| out.line(&job.id.to_string()));
+            }
+            table(&page.jobs, context.now).write(out)?;
+            out.note(&summary(&page, out));
+            Ok(())
+        })
+    }
+
+    fn query(self) -> JobQuery {
+        let counted = self.limit.is_some() || self.offset.is_some();
+        JobQuery {
+            kind: self.kind,
+            status: self.status,
+            phase: self.phase,
+            delivery: self.delivery,
+            entity_type: self.entity_type,
+            entity_id: self.entity_id,
+            schedule: self.schedule,
+            from: self.from,
+            to: self.to,
+            q: self.q,
+            before: self.before,
+            after: self.after,
+            page: self.page,
+            page_size: if counted { None } else { self.page_size.or(Some(USUAL)) },
+            limit: self.limit,
+            offset: self.offset,
+            order: self.order,
+            ..JobQuery::default()
+        }
+    }
+}
+
+/// Jobs as rows.
+fn table(jobs: &[Job], now: DateTime<Utc>) -> Table<8> {
+    let mut table = Table::new([
+        ("ID", Fit::Whole),
+        ("TYPE", Fit::Optional(3)),
+        ("STATUS", Fit::Whole),
+        ("PHASE", Fit::Optional(4)),
+        ("TRY", Fit::Number),
+        ("AGE", Fit::Number),
+        ("TARGET", Fit::Cut),
+        ("ERROR", Fit::Optional(5)),
+    ]);
+    for job in jobs {
+        table.row([
+            job.id.to_string().into(),
+            job.kind.as_str().into(),
+            Cell::new(job.status.as_str(), super::tone(job.status)),
+            job.phase.as_str().into(),
+            format!("{}/{}", job.attempt, job.max_attempts).into(),
+            times::ago(now, job.created_at).into(),
+            job.target().into(),
+            job.error_message.as_deref().unwrap_or_default().into(),
+        ]);
+    }
+    table
+}
+
+/// How many there are, and how to see more.
+fn summary(page: &JobPage, out: Output) -> String {
+    let shown = u64::try_from(page.jobs.len()).unwrap_or(u64::MAX);
+    let seen = u64::from(page.page.saturating_sub(1)) * u64::from(page.page_size) + shown;
+    let more = page.jobs.last().filter(|_| seen < page.total && out.width.is_some());
+    let how = more.map(|job| format!("; older ones: --before {}", job.id)).unwrap_or_default();
+    match (shown, page.total) {
+        (0, 0) => "no such jobs".to_owned(),
+        (shown, total) if shown == total => format!("{total} in all"),
+        (shown, total) => format!("{shown} of {total}{how}"),
+    }
+}

@@ -1,0 +1,161 @@
+//! The command line: what can be said, and who does it.
+//!
+//! - [`context`] turns the global flags into a client, the protections of a profile and an [`output`].
+//! - [`failure`] decides exit codes and words of every failure, once.
+//! - every other file is one family of commands.
+
+mod console;
+mod context;
+mod demo;
+mod failure;
+mod follow;
+mod jobs;
+mod logs;
+mod machine;
+mod notify;
+mod output;
+mod profiles;
+mod prompt;
+mod schedules;
+mod session;
+mod shell;
+mod status;
+mod table;
+mod times;
+mod tokens;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    context::{Context, Global},
+    failure::Failure,
+    output::Output,
+};
+
+/// Everything that can be said.
+#[derive(Parser)]
+#[command(about = "Operations console and job daemon of AstroBookings")]
+#[command(name = "astrops", version, long_about = None, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 refused by the \
+    daemon, 78 wrong configuration."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Remote(Remote),
+    #[command(flatten)]
+    Machine(machine::Command),
+    #[command(flatten)]
+    Shell(shell::Command),
+}
+
+/// Commands that speak to a running daemon.
+#[derive(Subcommand)]
+enum Remote {
+    /// Sign in and keep the token for this address.
+    Login(session::Login),
+    /// End the session and forget its token.
+    Logout,
+    /// Show who is signed in.
+    Whoami,
+    /// Show how the daemon, its nodes and their parts are doing.
+    Status(status::Args),
+    /// Show system logs, or follow them.
+    Logs(logs::Args),
+    /// Look at jobs and act on them.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Look at schedules and act on them.
+    #[command(subcommand)]
+    Schedules(schedules::Command),
+    /// Send a notification, list the types, or preview one.
+    Notify(notify::Args),
+    /// Open the console.
+    Console(console::Args),
+}
+
+/// Does what was asked for; whatever goes wrong has been told when this returns.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Machine(command) => command.run(Output::new(cli.global.json, cli.global.quiet)).await,
+        Command::Shell(command) => command.run(),
+        Command::Remote(command) => remote(&cli.global, command).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+async fn remote(global: &Global, command: Remote) -> Result<(), Failure> {
+    let context = Context::open(global)?;
+    let done = match command {
+        Remote::Login(args) => args.run(&context).await,
+        Remote::Logout => session::logout(&context).await,
+        Remote::Whoami => session::whoami(&context).await,
+        Remote::Status(args) => args.run(&context).await,
+        Remote::Logs(args) => args.run(&context).await,
+        Remote::Jobs(command) => command.run(&context).await,
+        Remote::Schedules(command) => command.run(&context).await,
+        Remote::Notify(args) => args.run(&context).await,
+        Remote::Console(args) => args.run(&context).await,
+    };
+    done.map_err(|failure| context.explain(failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_and_flag_says_what_it_does() {
+        fn walk(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        super::Cli::command().debug_assert();
+        walk(&super::Cli::command());
+    }
+
+    #[test]
+    fn every_command_that_the_console_names_is_one() {
+        let document = astrops_tui::keys_document();
+        let twins: std::collections::BTreeSet<&str> =
+            document.split('`').filter(|code| code.starts_with("astrops ")).collect();
+        assert!(twins.len() > 15, "{twins:?}");
+        for twin in twins {
+            let id = "0198f000-0000-7000-8000-000000000001";
+            let said = [
+                ("ID...", id),
+                ("ID", id),
+                ("TIME", "2h"),
+                ("STATUS", "failed"),
+                ("WORDS", "leo"),
+                ("NAME", "prune-logs"),
+                ("LINE", "*"),
+                ("--type TYPE", "--type NOTIFICATION"),
+                ("TYPE", "WELCOME"),
+                ("RECIPIENT", "leo@example.com"),
+                ("pause\\|resume", "pause"),
+            ];
+            let line = said.iter().fold(twin.to_owned(), |line, (word, value)| line.replace(word, value));
+            if let Err(error) = super::Cli::try_parse_from(line.split(' ')) {
+                panic!("{twin}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Profiles: the daemons an operator knows, in `console.toml` of the OS configuration directory.
+//!
+//! ```toml
+//! [profiles.prod]
+//! url = "https://astrops.example.com"
+//! production = true   # commands that stop, end or repeat work ask first
+//! read_only = false   # true: refuse every command that changes something
+//! ```
+//!
+//! Other tables of the file belong to the console. Within a profile nothing unknown is accepted: a misspelt
+//! `read_only` must not leave the daemon unprotected.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::failure::Failure;
+
+/// What is known about one daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its address.
+    pub url: String,
+    /// Refuse whatever changes something.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Ask before what is hard to take back.
+    #[serde(default)]
+    pub production: bool,
+}
+
+/// Every profile by name.
+#[derive(Debug, Default, Deserialize)]
+pub struct Profiles {
+    #[serde(default)]
+    profiles: BTreeMap<String, Profile>,
+}
+
+impl Profiles {
+    /// Reads the file; none is no profiles.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let wrong =
+            |why: String| Failure::Usage(format!("cannot use the profiles in {}: {why}", path.display()));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(wrong(error.to_string())),
+        };
+        let mut read: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        for (name, profile) in &mut read.profiles {
+            profile.url = address(&profile.url).map_err(|why| wrong(format!("[profiles.{name}] {why}")))?;
+        }
+        Ok(read)
+    }
+
+    /// The profile with this name.
+    pub fn named(&self, name: &str) -> Result<&Profile, Failure> {
+        self.profiles.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+            Failure::Usage(format!("no profile is named {name:?}; known: {known}"))
+        })
+    }
+
+    /// The profile of an address: its protections hold however the daemon was named.
+    pub fn of(&self, url: &str) -> Option<(&str, &Profile)> {
+        self.profiles
+            .iter()
+            .find(|(_, profile)| profile.url == url)
+            .map(|(name, profile)| (name.as_str(), profile))
+    }
+}
+
+/// An address in its one spelling, without a final slash.
+pub fn address(text: &str) -> Result<String, String> {
+    let bad = |why: &str| format!("{text:?} is not an address of a daemon: {why}");
+    let url = Url::parse(text).map_err(|_| bad("say http://HOST:PORT or https://HOST"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(bad("say http://HOST:PORT or https://HOST"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // The text is not repeated: it holds a password.
+        return Err("an address must not hold a user or password: use astrops login".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("it must end before ? and #"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Profiles, Failure> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        Profiles::load(file.path())
+    }
+
+    #[test]
+    fn a_profile_is_found_by_name_and_by_address() {
+        let profiles =
+            load("theme = 'mono'\n[profiles.prod]\nurl = 'HTTP://Example.com:80/'\nproduction = true")
+                .unwrap();
+        assert!(profiles.named("prod").unwrap().production);
+        assert_eq!(profiles.of("http://example.com").unwrap().0, "prod");
+        assert!(profiles.of("http://example.org").is_none());
+        let refusal = profiles.named("test").unwrap_err().to_string();
+        assert_eq!(refusal, r#"no profile is named "test"; known: prod"#);
+    }
+
+    #[test]
+    fn a_misspelt_protection_is_an_error() {
+        let refusal = load("[profiles.prod]\nurl = 'http://x'\nreadonly = true").unwrap_err();
+        assert!(refusal.to_string().contains("readonly"), "{refusal}");
+    }
+
+    #[test]
+    fn an_address_names_a_daemon_and_nothing_else() {
+        assert_eq!(address("http://127.0.0.1:7700/").unwrap(), "http://127.0.0.1:7700");
+        assert_eq!(address("https://example.com/ops/").unwrap(), "https://example.com/ops");
+        for bad in ["127.0.0.1:7700", "ftp://example.com", "http://", "http://x/?a=1", ""] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+        assert!(!address("http://ana:hunter2@example.com").unwrap_err().contains("hunter2"));
+    }
+}

@@ -1,0 +1,51 @@
+//! The demo: everything in one process.
+
+use serde_json::Value;
+
+use crate::{
+    support::{Operator, Process, told},
+    terminal::Terminal,
+};
+
+#[test]
+fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
+    let operator = Operator::at("http://127.0.0.1:1");
+    let mut demo = Process::start(&operator, ["demo", "--no-console", "--seed", "7", "--json"]);
+    let line = demo.lines(1).remove(0);
+    let facts: Value = serde_json::from_str(&line).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let say = |command: &str| operator.says(&format!("--url {} {command}", text(&facts["url"])));
+
+    let viewer = format!("login --email {} --password-stdin", text(&facts["viewer"]["email"]));
+    assert_eq!(told(say(&viewer).write_stdin(text(&facts["viewer"]["password"]))).code, 0);
+    let url = text(&facts["url"]);
+    let mut following =
+        Process::start(&operator, ["--url", &url, "logs", "-f", "-n", "1000", "--query", "no such mailbox"]);
+    let dead = following.lines(1).remove(0);
+    assert!(dead.contains("no such mailbox"), "{dead}");
+    assert!(told(&mut say("jobs list --status failed")).out.contains("g***@customers.example"));
+    assert_eq!(told(&mut say("jobs pause --yes")).code, 4, "a viewer looks");
+
+    let (code, err) = demo.end("-TERM");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(!std::path::Path::new(&text(&facts["dataDir"])).exists());
+}
+
+#[test]
+fn a_demo_stays_away_from_a_folder_that_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("astrops.db"), "somebody's").unwrap();
+    let command = format!("demo --no-console --data-dir {}", folder.path().display());
+    let refused = told(&mut Operator::at("http://127.0.0.1:1").says(&command));
+    assert!(refused.code == 2 && refused.err.contains("not empty"), "{}", refused.err);
+}
+
+#[test]
+fn the_demo_opens_the_console_signed_in() {
+    let operator = Operator::at("http://127.0.0.1:1");
+    let mut terminal = Terminal::start(&operator, "demo --seed 7");
+    terminal.until("LIVE");
+    terminal.types("\x03"); // ctrl-c
+    let (code, written) = terminal.end();
+    assert_eq!(code, 0, "{written}");
+}

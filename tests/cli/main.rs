@@ -1,0 +1,11 @@
+//! Stories of the binary `astrops` against a daemon that answers from a script.
+
+mod demo;
+mod jobs;
+mod logs;
+mod machine;
+mod notify;
+mod session;
+mod support;
+mod terminal;
+mod usage;
