@@ -1,4 +1,5 @@
 """What scripts/bench-queue and scripts/bench-process share: a quiet machine, a PostgreSQL of their own, medians."""
+import atexit
 import json
 import multiprocessing
 import os
@@ -66,10 +67,9 @@ class Postgres:
     """PostgreSQL with the configuration that initdb writes, on a port and in a folder of its own."""
     def __init__(self, folder):
         found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name)
-        at = shutil.which("initdb")
-        if not at and not found:
+        if not found and not shutil.which("initdb"):
             sys.exit("PostgreSQL is missing: install the package postgresql")
-        self.bin = pathlib.Path(at).parent if at else found[-1]
+        self.bin = found[-1] if found else pathlib.Path(shutil.which("initdb")).parent
         self.home = pathlib.Path(folder) / "postgres"
         # The server refuses to be root.
         self.user = "postgres" if os.geteuid() == 0 else None
@@ -83,6 +83,7 @@ class Postgres:
             self.port = free.getsockname()[1]
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-D", self.home / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8")
+        atexit.register(self.stop)
         self._run("pg_ctl", "-D", self.home / "data", "-w", "-l", self.home / "log", "-o",
                   f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.home}", "start")
         self.version = self.ask("SHOW server_version")
@@ -103,7 +104,8 @@ class Postgres:
         self.ask("CHECKPOINT")
 
     def stop(self):
-        self._run("pg_ctl", "-D", self.home / "data", "-m", "immediate", "stop")
+        if (self.home / "data/postmaster.pid").exists():
+            self._run("pg_ctl", "-D", self.home / "data", "-m", "immediate", "stop")
         shutil.rmtree(self.home, ignore_errors=True)
 
 
