@@ -1,8 +1,8 @@
 //! The ledger: marks and settlements of many jobs in few commits. A batch closes when it is full, when 2 ms have
-//! passed, or at once when the ledger was idle. A batch that cannot be written is tried again until it can: no
+//! passed, or at once when no further claim is held. A batch that cannot be written is tried again until it can: no
 //! outcome is dropped while the daemon lives, and claiming stops because the claims are still held.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use anyhow::bail;
 use astrops_api::vocabulary::Delivery;
@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{
-    Claim, Context,
+    Claim, Context, QueueHandle,
     store::{self, Mark, Settlement},
 };
 
@@ -25,6 +25,13 @@ enum Entry {
     Mark(Mark, Option<oneshot::Sender<bool>>),
 }
 
+impl Entry {
+    /// Whether somebody waits for its commit.
+    fn is_awaited(&self) -> bool {
+        matches!(self, Self::Mark(_, Some(_)))
+    }
+}
+
 /// Hands entries to the writing task. Cheap to clone; the task ends when the last clone is gone.
 #[derive(Clone)]
 pub struct Ledger {
@@ -33,11 +40,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the writing task; `settled` hears how many claims each commit has ended.
-    pub fn start(context: Context, tasks: &TaskTracker, settled: Arc<dyn Fn(usize) + Send + Sync>) -> Self {
+    /// Starts the writing task; it tells `handle` how many claims each commit has ended.
+    pub fn start(context: Context, tasks: &TaskTracker, handle: QueueHandle) -> Self {
         // Unbounded in type, bounded in fact: an entry belongs to a claim, and claims are limited.
         let (entries, queue) = mpsc::unbounded_channel();
-        tasks.spawn(write(context.clone(), queue, settled));
+        tasks.spawn(write(context.clone(), queue, handle));
         Self { entries, context }
     }
 
@@ -78,22 +85,17 @@ impl Ledger {
     }
 }
 
-async fn write(
-    context: Context,
-    mut queue: mpsc::UnboundedReceiver<Entry>,
-    settled: Arc<dyn Fn(usize) + Send + Sync>,
-) {
+async fn write(context: Context, mut queue: mpsc::UnboundedReceiver<Entry>, handle: QueueHandle) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        // A lone entry on an idle ledger is written at once; a stream of them is gathered.
-        if batch.len() > 1 {
-            let deadline = tokio::time::Instant::now() + LINGER;
-            while batch.len() < BATCH {
-                let room = BATCH - batch.len();
-                match tokio::time::timeout_at(deadline, queue.recv_many(&mut batch, room)).await {
-                    Ok(1..) => {}
-                    Ok(0) | Err(_) => break,
-                }
+        // When nothing else is in hand, or a handler waits for its mark, the batch is written at once. A commit for
+        // the first of many, on the other hand, would make all the others wait for it.
+        let deadline = tokio::time::Instant::now() + LINGER;
+        while batch.len() < BATCH.min(handle.held()) && !batch.iter().any(Entry::is_awaited) {
+            let room = BATCH - batch.len();
+            match tokio::time::timeout_at(deadline, queue.recv_many(&mut batch, room)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
             }
         }
         let mut settlements = Vec::with_capacity(batch.len());
@@ -115,7 +117,7 @@ async fn write(
             }
         }
         if !settlements.is_empty() {
-            settled(settlements.len());
+            handle.settled(settlements.len());
         }
     }
 }

@@ -20,6 +20,7 @@ mod ledger;
 mod model;
 mod reaper;
 mod runner;
+mod settle;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,8 @@ impl QueueHandle {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settled(&self, claims: usize) {
+    /// Hears that so many claims were settled.
+    pub(super) fn settled(&self, claims: usize) {
         self.0.held.fetch_sub(claims, Ordering::Relaxed);
         self.0.room.notify_one();
     }
@@ -122,11 +123,7 @@ impl Queue {
     /// Takes back what dead nodes held, then runs jobs until `stop`, then drains: running jobs end, the others go back.
     pub async fn run(self, node: Node, stop: CancellationToken) {
         let tasks = TaskTracker::new();
-        let settled = {
-            let handle = self.handle.clone();
-            Arc::new(move |claims| handle.settled(claims))
-        };
-        let ledger = Ledger::start(self.context.clone(), &tasks, settled);
+        let ledger = Ledger::start(self.context.clone(), &tasks, self.handle.clone());
         let beats = CancellationToken::new();
         let beating =
             tokio::spawn(reaper::heartbeat(self.context.clone(), node, self.handle.clone(), beats.clone()));
