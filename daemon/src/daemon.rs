@@ -35,6 +35,8 @@ use crate::{
 
 /// How long answers under way may take at shutdown; streams are ended at once.
 const ANSWERS: Duration = Duration::from_secs(5);
+/// How long everything but the last rows may take.
+const DRAIN: Duration = Duration::from_secs(21);
 
 /// An open daemon that does not serve yet.
 pub struct Daemon {
@@ -138,6 +140,7 @@ impl Daemon {
         shutdown.cancelled().await;
         systemd::stopping();
         tracing::info!("stopping: running jobs may finish, a second signal ends at once");
+        let deadline = tokio::time::Instant::now() + DRAIN;
         stopping.cancel();
         let abort = serving.abort_handle();
         if let Ok(served) = tokio::time::timeout(ANSWERS, serving).await {
@@ -146,21 +149,31 @@ impl Daemon {
             tracing::warn!("some answers were not taken in time; their connections are closed");
             abort.abort();
         }
-        let _ = queueing.await;
-        let _ = tokio::join!(tailing, listening, scheduling, watching);
+        let rest = async {
+            let _ = queueing.await;
+            let _ = tokio::join!(tailing, listening, scheduling, watching);
+        };
+        if tokio::time::timeout_at(deadline, rest).await.is_err() {
+            tracing::error!("not everything ended in time; the next start takes back what was left");
+        }
         let (db, clock) = (app.db.clone(), app.clock.clone());
         drop(app);
         recorders.close();
         let _ = tokio::time::timeout(Duration::from_secs(1), recorders.wait()).await;
-        let mut tx = db.write().await?;
-        nodes::leave(&mut tx, context.node).await?;
-        logs::insert(
-            &mut tx,
-            &[Entry::new(&clock, EventType::System, Severity::Info, "daemon stopped").into()],
-        )
-        .await?;
-        tx.commit().await?;
-        db.close().await;
+        let leave = async {
+            let mut tx = db.write().await?;
+            nodes::leave(&mut tx, context.node).await?;
+            let told = Entry::new(&clock, EventType::System, Severity::Info, "daemon stopped");
+            logs::insert(&mut tx, &[told.into()]).await?;
+            tx.commit().await?;
+            db.close().await;
+            Ok::<(), sqlx::Error>(())
+        };
+        // A query of somebody who has gone may still run, and a database that is away must not hold up the end.
+        match tokio::time::timeout(Duration::from_secs(2), leave).await {
+            Ok(left) => left.context("cannot write the last rows")?,
+            Err(_) => tracing::warn!("the database was not closed in time; it is safe all the same"),
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -106,7 +106,7 @@ async fn write(context: Context, mut queue: mpsc::UnboundedReceiver<Entry>, hand
                 Entry::Settle(settlement) => settlements.push(*settlement),
                 Entry::Mark(mark, reply) => {
                     marks.push(mark);
-                    replies.push((mark.id.0, reply));
+                    replies.push(((mark.id.0, mark.fence), reply));
                 }
             }
         }
@@ -117,13 +117,13 @@ async fn write(context: Context, mut queue: mpsc::UnboundedReceiver<Entry>, hand
             }
         }
         if !settlements.is_empty() {
-            handle.settled(settlements.len());
+            handle.settled(&settlements);
         }
     }
 }
 
 /// Writes one batch, trying until it is written. Answers the marked jobs whose claim holds.
-async fn commit(context: &Context, settlements: &[Settlement], marks: &[Mark]) -> HashSet<Uuid> {
+async fn commit(context: &Context, settlements: &[Settlement], marks: &[Mark]) -> HashSet<(Uuid, i64)> {
     let mut pause = Duration::from_millis(50);
     loop {
         match try_commit(context, settlements, marks).await {
@@ -144,7 +144,7 @@ async fn try_commit(
     context: &Context,
     settlements: &[Settlement],
     marks: &[Mark],
-) -> Result<HashSet<Uuid>, sqlx::Error> {
+) -> Result<HashSet<(Uuid, i64)>, sqlx::Error> {
     let mut tx = context.db.write().await?;
     let mut held = HashSet::new();
     // Marks first: a job may be marked and settled within one batch.

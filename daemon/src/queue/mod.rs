@@ -25,7 +25,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use astrops_api::{
     ids::NodeId,
@@ -80,6 +80,8 @@ pub struct Run {
     /// Cancelled when the job should stop.
     pub cancel: CancellationToken,
     ledger: Ledger,
+    /// The last mark that was made.
+    marked: Mutex<Option<Delivery>>,
 }
 
 impl Run {
@@ -88,7 +90,12 @@ impl Run {
     /// # Errors
     /// When the claim is lost (another node has the job) or the daemon stops: do not go on.
     pub async fn mark(&self, delivery: Option<Delivery>) -> anyhow::Result<()> {
+        *self.marked.lock().unwrap_or_else(PoisonError::into_inner) = delivery;
         self.ledger.mark(&self.claim, delivery).await
+    }
+
+    fn last_mark(&self) -> Option<Delivery> {
+        *self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells how far the job is.

@@ -5,7 +5,7 @@ use astrops_api::{
     status::Node,
     vocabulary::{AttemptOutcome, Delivery, EventType, JobPhase, JobStatus, Severity},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,25 +17,45 @@ use crate::store::nodes;
 /// Orphans per transaction.
 const BATCH: i64 = 256;
 
-/// Renews the lease and passes on cancellations until `stop`.
+/// A claim whose commit was not answered may have been made all the same; after so long without being in hand it was.
+const FORGOTTEN: TimeDelta = TimeDelta::seconds(15);
+/// A beat that takes longer is given up, or a dead connection would silence the node.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Renews the lease, passes on cancellations and hands back forgotten claims until `stop`.
 pub async fn heartbeat(context: Context, mut node: Node, handle: QueueHandle, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(HEARTBEAT)).await.is_some() {
         node.lease_until = context.clock.now() + LEASE;
-        match beat(&context, &node).await {
-            Ok(asked) => asked.into_iter().for_each(|id| handle.stop(id)),
-            Err(error) => {
-                tracing::warn!(error = %error, "cannot renew this node's lease; its jobs may be taken over until {}", node.lease_until);
+        match tokio::time::timeout(PATIENCE, beat(&context, &node, &handle)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "cannot renew this node's lease; its jobs may be taken over soon");
             }
+            Err(_) => tracing::warn!(
+                "the database did not answer a heartbeat; this node's jobs may be taken over soon"
+            ),
         }
     }
 }
 
-async fn beat(context: &Context, node: &Node) -> Result<Vec<JobId>, sqlx::Error> {
+async fn beat(context: &Context, node: &Node, handle: &QueueHandle) -> Result<(), sqlx::Error> {
+    let now = context.clock.now();
     let mut tx = context.db.write().await?;
     nodes::renew(&mut tx, node).await?;
-    let asked = store::asked_to_stop(&mut tx, context.node).await?;
-    tx.commit().await?;
-    Ok(asked)
+    let rows = store::held_by(&mut tx, context.node).await?;
+    for row in rows.iter().filter(|row| row.phase == JobPhase::Cancelling) {
+        // The request may have come in on another node.
+        handle.stop(JobId(row.id));
+    }
+    let forgotten =
+        |row: &&Orphan| !handle.holds(JobId(row.id), row.fence) && now - row.started_at > FORGOTTEN;
+    let settlements: Vec<Settlement> =
+        rows.iter().filter(forgotten).map(|row| verdict(context, row, now)).collect();
+    if !settlements.is_empty() {
+        store::settle(&mut tx, &settlements).await?;
+        tracing::warn!(job.count = settlements.len(), "handed back jobs whose claim had not been heard of");
+    }
+    tx.commit().await
 }
 
 /// Looks for orphans until `stop`. Only where several daemons may share the database: alone, this node is the only one

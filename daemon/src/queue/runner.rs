@@ -1,11 +1,11 @@
 //! Claims jobs, runs them, and drains.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -13,7 +13,7 @@ use std::{
 use astrops_api::{
     ids::{JobId, LogId},
     status::Node,
-    vocabulary::{AttemptOutcome, JobPhase, JobStatus, JobType, Severity},
+    vocabulary::{AttemptOutcome, Delivery, JobPhase, JobStatus, JobType, Severity},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
@@ -35,7 +35,7 @@ const AHEAD: i64 = 50_000;
 /// A job that runs longer than this is marked as running, so that a crash is laid at its door.
 const MARK_AFTER: Duration = Duration::from_millis(20);
 /// How long running jobs may take to end at shutdown, before and after they are asked to stop.
-const DRAIN: (Duration, Duration) = (Duration::from_secs(17), Duration::from_secs(5));
+const DRAIN: (Duration, Duration) = (Duration::from_secs(14), Duration::from_secs(4));
 
 /// The running queue: what the rest of the daemon may ask of it. Cheap to clone.
 #[derive(Clone, Default)]
@@ -43,10 +43,9 @@ pub struct QueueHandle(Arc<State>);
 
 #[derive(Default)]
 struct State {
-    /// Jobs that run now, to stop them.
-    running: Mutex<HashMap<JobId, CancellationToken>>,
-    /// Claims not yet settled.
-    held: AtomicUsize,
+    /// Claims from the claim to the commit that ends them, each with what stops it. By fence too: after a lapsed lease
+    /// an old claim and a new one of the same job may be in hand at once.
+    claims: Mutex<BTreeMap<(JobId, i64), CancellationToken>>,
     /// Wakes the claimer when claims were settled.
     room: Notify,
     /// A running mean of how long a job takes, in microseconds.
@@ -56,11 +55,9 @@ struct State {
 }
 
 impl QueueHandle {
-    /// Asks a job that runs on this node to stop; no effect when it does not.
+    /// Asks a job in the hands of this node to stop, whether it runs or waits; no effect when it is not.
     pub fn stop(&self, id: JobId) {
-        if let Some(cancel) = self.running().get(&id) {
-            cancel.cancel();
-        }
+        self.claims().range((id, i64::MIN)..=(id, i64::MAX)).for_each(|(_, cancel)| cancel.cancel());
     }
 
     /// The claimer's sign of life.
@@ -70,16 +67,34 @@ impl QueueHandle {
 
     /// Claims not yet settled.
     pub fn held(&self) -> usize {
-        self.0.held.load(Ordering::Relaxed)
+        self.claims().len()
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, CancellationToken>> {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether this claim is in hand.
+    pub(super) fn holds(&self, id: JobId, fence: i64) -> bool {
+        self.claims().contains_key(&(id, fence))
     }
 
-    /// Hears that so many claims were settled.
-    pub(super) fn settled(&self, claims: usize) {
-        self.0.held.fetch_sub(claims, Ordering::Relaxed);
+    fn claims(&self) -> std::sync::MutexGuard<'_, BTreeMap<(JobId, i64), CancellationToken>> {
+        self.0.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claimed(&self, batch: &[Claim]) {
+        self.claims().extend(batch.iter().map(|claim| ((claim.id, claim.fence), CancellationToken::new())));
+    }
+
+    /// What stops this claim.
+    fn cancel(&self, claim: &Claim) -> CancellationToken {
+        self.claims().get(&(claim.id, claim.fence)).cloned().unwrap_or_default()
+    }
+
+    /// Hears that these were written, or were no longer ours to write.
+    pub(super) fn settled(&self, settlements: &[Settlement]) {
+        let mut claims = self.claims();
+        for settlement in settlements {
+            claims.remove(&(settlement.id, settlement.fence));
+        }
+        drop(claims);
         self.0.room.notify_one();
     }
 
@@ -136,6 +151,7 @@ impl Queue {
             handle: self.handle.clone(),
             ledger,
             permits: Arc::new(Semaphore::new(self.workers)),
+            draining: CancellationToken::new(),
             workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
         };
         let dispatching = tokio::spawn(starter.run(dispatched, stop.clone()));
@@ -174,7 +190,7 @@ async fn claimer(
         let turn = async {
             let batch = claim(context, room).await?;
             let more = i64::try_from(batch.len()).is_ok_and(|claimed| claimed == room);
-            handle.0.held.fetch_add(batch.len(), Ordering::Relaxed);
+            handle.claimed(&batch);
             for claim in batch {
                 // The dispatcher lives until `stop`; then it hands back what it still gets.
                 let _ = claims.send(claim);
@@ -229,6 +245,8 @@ struct Dispatcher {
     ledger: Ledger,
     permits: Arc<Semaphore>,
     workers: u32,
+    /// Cancelled when jobs are asked to stop because the daemon does: nobody wanted them cancelled.
+    draining: CancellationToken,
 }
 
 impl Dispatcher {
@@ -237,9 +255,12 @@ impl Dispatcher {
         while let Some(claim) = claims.recv().await {
             // A job that was running when its node died runs alone: it may be the cause.
             let permits = if claim.crashes > 0 { self.workers } else { 1 };
+            let cancel = self.handle.cancel(&claim);
             let permit = tokio::select! {
                 biased;
                 () = stop.cancelled() => None,
+                // Asked to stop before it was started: it goes back, and the row says that it is cancelled.
+                () = cancel.cancelled() => None,
                 permit = self.permits.clone().acquire_many_owned(permits) => permit.ok(),
             };
             let Some(permit) = permit else {
@@ -255,7 +276,8 @@ impl Dispatcher {
         running.close();
         if tokio::time::timeout(DRAIN.0, running.wait()).await.is_err() {
             tracing::warn!(job.count = running.len(), "asking jobs that still run to stop");
-            self.handle.running().values().for_each(CancellationToken::cancel);
+            self.draining.cancel();
+            self.handle.claims().values().for_each(CancellationToken::cancel);
             let _ = tokio::time::timeout(DRAIN.1, running.wait()).await;
         }
     }
@@ -294,11 +316,9 @@ impl Dispatcher {
 
     async fn attempt(self, claim: Claim) {
         let started_at = self.context.clock.now();
-        let cancel = CancellationToken::new();
-        self.handle.running().insert(claim.id, cancel.clone());
-        let run = Run { claim, cancel, ledger: self.ledger.clone() };
+        let cancel = self.handle.cancel(&claim);
+        let run = Run { claim, cancel, ledger: self.ledger.clone(), marked: Mutex::default() };
         let outcome = self.outcome(&run).await;
-        self.handle.running().remove(&run.claim.id);
         let finished_at = self.context.clock.now();
         self.handle.took(finished_at - started_at);
         self.ledger.settle(self.settle(&run.claim, outcome, started_at, finished_at));
@@ -326,7 +346,15 @@ impl Dispatcher {
             let text = panic.downcast_ref::<&str>().map(ToString::to_string);
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             tracing::error!(job.id = %run.claim.id, job.kind = %run.claim.kind, "a job panicked: {text}");
-            Outcome::new(Verdict::Retry, format!("the job's code panicked: {text}"))
+            let told = format!("the job's code panicked: {text}");
+            if run.last_mark() == Some(Delivery::Unknown) {
+                // It had begun what must not happen twice: a person decides.
+                return Outcome {
+                    severity: Some(Severity::Critical),
+                    ..Outcome::new(Verdict::Fail, told).mail(Delivery::Unknown)
+                };
+            }
+            Outcome::new(Verdict::Retry, told)
         })
     }
 
@@ -337,6 +365,15 @@ impl Dispatcher {
         started: DateTime<Utc>,
         finished: DateTime<Utc>,
     ) -> Settlement {
+        if outcome.verdict == Verdict::Cancelled && self.draining.is_cancelled() {
+            // Stopped by the daemon's end and not by a person: the attempt goes back. (Where a person had asked too, the
+            // row says so and it is cancelled after all.)
+            return Settlement {
+                run_at: Some(finished),
+                delivery: outcome.delivery,
+                ..self.hand_back(claim)
+            };
+        }
         let left = claim.attempt < claim.max_attempts;
         let (status, phase, ended, severity) = match outcome.verdict {
             Verdict::Done => (JobStatus::Completed, JobPhase::Done, AttemptOutcome::Ok, Severity::Info),

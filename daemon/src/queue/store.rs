@@ -183,14 +183,14 @@ pub struct Mark {
 const MARK: Sql = Sql {
     sqlite: "UPDATE jobs SET phase = CASE WHEN phase = 'cancelling' THEN phase ELSE 'running' END, delivery = COALESCE(d.delivery, jobs.delivery)
                FROM (SELECT unhex(value->>'id') AS id, value->>'fence' AS fence, value->>'delivery' AS delivery FROM json_each($1)) AS d
-              WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = $2 RETURNING jobs.id",
+              WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = $2 RETURNING jobs.id, jobs.fence",
     postgres: "UPDATE jobs SET phase = CASE WHEN phase = 'cancelling' THEN phase ELSE 'running' END, delivery = COALESCE(d.delivery, jobs.delivery)
                  FROM jsonb_to_recordset($1) AS d (id UUID, fence BIGINT, delivery TEXT)
-                WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = $2 RETURNING jobs.id",
+                WHERE jobs.id = d.id AND jobs.fence = d.fence AND jobs.lease_owner = $2 RETURNING jobs.id, jobs.fence",
 };
 
 /// Marks running jobs; answers those whose claim still holds.
-pub async fn mark(tx: &mut Tx, owner: NodeId, marks: &[Mark]) -> Result<HashSet<Uuid>, sqlx::Error> {
+pub async fn mark(tx: &mut Tx, owner: NodeId, marks: &[Mark]) -> Result<HashSet<(Uuid, i64)>, sqlx::Error> {
     #[derive(Serialize)]
     struct Batched {
         id: String,
@@ -200,9 +200,9 @@ pub async fn mark(tx: &mut Tx, owner: NodeId, marks: &[Mark]) -> Result<HashSet<
     let batch: Vec<Batched> =
         marks.iter().map(|m| Batched { id: id_text(m.id.0), fence: m.fence, delivery: m.delivery }).collect();
     let sql = tx.text(&MARK);
-    let ids: Vec<Uuid> =
-        on!(tx, |conn| sqlx::query_scalar(sql).bind(Json(&batch)).bind(owner.0).fetch_all(conn).await)?;
-    Ok(ids.into_iter().collect())
+    let held: Vec<(Uuid, i64)> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(Json(&batch)).bind(owner.0).fetch_all(conn).await)?;
+    Ok(held.into_iter().collect())
 }
 
 /// How far a running job is; false when its claim is lost.
@@ -230,20 +230,20 @@ pub async fn progress(
     })
 }
 
-/// Running jobs of `owner` that were asked to stop, wherever the request came in.
-pub async fn asked_to_stop(tx: &mut Tx, owner: NodeId) -> Result<Vec<JobId>, sqlx::Error> {
-    let ids: Vec<Uuid> = on!(tx, |conn| {
-        sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE status = 'processing' AND phase = 'cancelling' AND lease_owner = $1",
+/// What the rows say is in the hands of `owner`, asked to stop or not.
+pub async fn held_by(tx: &mut Tx, owner: NodeId) -> Result<Vec<Orphan>, sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query_as(
+            "SELECT id, fence, lease_owner, phase, attempt, crashes, delivery, started_at FROM jobs
+              WHERE status = 'processing' AND lease_owner = $1",
         )
         .bind(owner.0)
         .fetch_all(conn)
         .await
-    })?;
-    Ok(ids.into_iter().map(JobId).collect())
+    })
 }
 
-/// A job whose node is dead.
+/// A job in the hands of a node, dead or forgetful.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Orphan {
     pub id: Uuid,

@@ -40,6 +40,9 @@ contract!(
     a_running_queue_does_each_job_once_and_drains,
     a_panic_is_an_error_like_any_other,
     a_job_that_was_running_when_its_node_died_runs_alone,
+    a_panic_at_the_dot_is_left_to_a_person,
+    a_job_cancelled_while_it_waits_for_a_worker_is_never_started,
+    a_claim_that_was_never_heard_of_is_handed_back,
 );
 
 pub fn context(db: &Db) -> Context {
@@ -233,7 +236,8 @@ async fn a_cancel_that_races_a_retry_wins(db: Db) {
     tx.commit().await.unwrap();
     assert_eq!(find(&context, job.id).await.phase, JobPhase::Cancelling);
     let mut tx = db.read().await.unwrap();
-    assert_eq!(store::asked_to_stop(&mut tx, context.node).await.unwrap(), [job.id]);
+    let held = store::held_by(&mut tx, context.node).await.unwrap();
+    assert_eq!((held.len(), held[0].phase), (1, JobPhase::Cancelling));
     drop(tx);
     settle(&context, settlement(&context, &claim, JobStatus::Queued, JobPhase::Retrying)).await;
     let job = find(&context, job.id).await;
@@ -272,6 +276,9 @@ async fn a_crowd_of_claimers_shares_the_queue(db: Db) {
 struct Counter {
     runs: Mutex<Vec<JobId>>,
     panics: bool,
+    at_the_dot: bool,
+    /// Keeps the worker busy until it may go on.
+    held_up: Option<Arc<tokio::sync::Semaphore>>,
     together: AtomicUsize,
     most_together: AtomicUsize,
 }
@@ -280,7 +287,13 @@ impl Handler for Counter {
     fn run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Outcome> {
         async move {
             self.runs.lock().unwrap().push(run.claim.id);
+            if self.at_the_dot {
+                run.mark(Some(Delivery::Unknown)).await.unwrap();
+            }
             assert!(!self.panics, "as it was told");
+            if let Some(held_up) = &self.held_up {
+                held_up.acquire().await.unwrap().forget();
+            }
             let now = self.together.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_together.fetch_max(now, Ordering::SeqCst);
             tokio::task::yield_now().await;
@@ -351,4 +364,60 @@ async fn a_job_that_was_running_when_its_node_died_runs_alone(db: Db) {
     let ids: Vec<JobId> = suspects.iter().map(|job| job.id).collect();
     run_until(&context, &counter, &ids, |job| job.status == JobStatus::Completed).await;
     assert_eq!(counter.most_together.load(Ordering::SeqCst), 1);
+}
+
+async fn a_panic_at_the_dot_is_left_to_a_person(db: Db) {
+    let context = context(&db);
+    let job = new_job(&context);
+    enqueue(&context, std::slice::from_ref(&job)).await;
+    let counter = Arc::new(Counter { panics: true, at_the_dot: true, ..Counter::default() });
+    run_until(&context, &counter, &[job.id], |job| job.status == JobStatus::Failed).await;
+    assert_eq!(find(&context, job.id).await.delivery(), Some(Delivery::Unknown));
+    assert_eq!(counter.runs.lock().unwrap().len(), 1);
+}
+
+async fn a_job_cancelled_while_it_waits_for_a_worker_is_never_started(db: Db) {
+    let context = context(&db);
+    let jobs: Vec<NewJob> = (0..2).map(|_| new_job(&context)).collect();
+    enqueue(&context, &jobs).await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let counter = Arc::new(Counter { held_up: Some(gate.clone()), ..Counter::default() });
+    let handlers: super::Handlers = vec![(JobType::Notification, counter.clone())];
+    let queue = Queue::new(context.clone(), handlers, 1);
+    let handle = queue.handle();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(queue.run(node(&context), stop.clone()));
+    let second = jobs[1].id;
+    let until = async |wanted: &dyn Fn() -> bool| {
+        let wait = async {
+            while !wanted() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.expect("it comes so far");
+    };
+    until(&|| handle.held() == 2 && counter.runs.lock().unwrap().len() == 1).await;
+    let mut tx = db.write().await.unwrap();
+    jobs::cancel(&mut tx, second, context.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    handle.stop(second);
+    until(&|| handle.held() == 1).await;
+    gate.add_permits(2);
+    until(&|| handle.held() == 0).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(find(&context, second).await.status, JobStatus::Cancelled);
+    assert_eq!(*counter.runs.lock().unwrap(), [jobs[0].id]);
+}
+
+async fn a_claim_that_was_never_heard_of_is_handed_back(db: Db) {
+    let context = context(&db);
+    let job = new_job(&context);
+    enqueue(&context, std::slice::from_ref(&job)).await;
+    // The claim is committed, and its answer lost: nobody has it in hand.
+    claim(&context, 1).await;
+    context.clock.advance(TimeDelta::seconds(16));
+    let counter = Arc::new(Counter::default());
+    run_until(&context, &counter, &[job.id], |job| job.status == JobStatus::Completed).await;
+    assert_eq!(counter.runs.lock().unwrap().len(), 1);
 }
