@@ -170,9 +170,10 @@ impl Daemon {
             Ok::<(), sqlx::Error>(())
         };
         // A query of somebody who has gone may still run, and a database that is away must not hold up the end.
-        match tokio::time::timeout(Duration::from_secs(2), leave).await {
-            Ok(left) => left.context("cannot write the last rows")?,
-            Err(_) => tracing::warn!("the database was not closed in time; it is safe all the same"),
+        if let Ok(left) = tokio::time::timeout(Duration::from_secs(2), leave).await {
+            left.context("cannot write the last rows")?;
+        } else {
+            tracing::warn!("the database was not closed in time; it is safe all the same");
         }
         tracing::info!("stopped");
         Ok(())

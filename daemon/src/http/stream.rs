@@ -262,7 +262,7 @@ async fn session_ends(app: App, principal: Principal) {
                 if (alive.user.role, alive.user.right) == (signed_in.user.role, signed_in.user.right) => {}
             Ok(_) => return,
             Err(error) => {
-                tracing::warn!(error = %error, "cannot ask for the session of a stream; asking again")
+                tracing::warn!(error = %error, "cannot ask for the session of a stream; asking again");
             }
         }
     }
