@@ -208,9 +208,9 @@ impl Watcher {
     /// The drain does not pay for writing back what the enqueueing left behind.
     async fn checkpoint(&mut self) -> anyhow::Result<()> {
         match self {
-            Self::Postgres(connection) => drop(sqlx::query("CHECKPOINT").execute(connection).await?),
+            Self::Postgres(connection) => sqlx::query("CHECKPOINT").execute(connection).await.map(drop)?,
             Self::Sqlite(connection) => {
-                drop(sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await?);
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map(drop)?;
             }
             Self::None => {}
         }
