@@ -157,6 +157,7 @@ impl Daemon {
             tracing::error!("not everything ended in time; the next start takes back what was left");
         }
         let (db, clock) = (app.db.clone(), app.clock.clone());
+        let addr_file = app.config.data.dir.join("daemon.addr");
         drop(app);
         recorders.close();
         let _ = tokio::time::timeout(Duration::from_secs(1), recorders.wait()).await;
@@ -175,6 +176,7 @@ impl Daemon {
         } else {
             tracing::warn!("the database was not closed in time; it is safe all the same");
         }
+        let _ = std::fs::remove_file(addr_file);
         tracing::info!("stopped");
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! Limits: on SQLite one transaction writes at a time (`BEGIN IMMEDIATE` on the only writing connection; readers
 //! run beside it). No network call belongs inside a write transaction.
 
-use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool,
@@ -256,6 +256,15 @@ async fn open_sqlite(url: &str) -> Result<Engine, OpenError> {
         .optimize_on_close(true, 400);
     if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
         std::fs::create_dir_all(folder).map_err(|error| fail(error.into()))?;
+    }
+    // For its owner only, whatever the folder and the umask say; -wal and -shm take the file's mode. A file that is there
+    // keeps what somebody gave it.
+    let file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(options.get_filename());
+    match file {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(fail(error.into())),
     }
     let pool = |connections| {
         SqlitePoolOptions::new()

@@ -29,7 +29,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// One HTTP request.
-    pub fn request(&self, method: &str, status: StatusCode, took: Duration) {
+    pub fn request(&self, method: &'static str, status: StatusCode, took: Duration) {
         metrics::with_local_recorder(&*self.0, || {
             let labels = [("method", method.to_owned()), ("status", status.as_u16().to_string())];
             counter!("astrops_http_requests_total", &labels).increment(1);

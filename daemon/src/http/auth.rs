@@ -26,7 +26,9 @@ use super::{
 use crate::{
     accounts,
     auth::{Principal, password::Checked},
+    jobs::notification::mask,
     logs::Entry,
+    notify::address::check_address,
     store::{
         sessions::{self, NewSession},
         users,
@@ -111,15 +113,23 @@ async fn login(State(app): State<App>, caller: Caller, Body(body, _): Body<Login
     let mut tx = app.db.read().await?;
     let found = users::by_email(&mut tx, &email).await?.filter(|credentials| credentials.is_active);
     tx.rollback().await?;
+    let known = found.as_ref().map(|credentials| credentials.user.id);
     let hash = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
     let checked = app.passwords.check(&body.password, hash).await?;
     let (Some(found), Checked::Right(rehashed)) = (found, checked) else {
-        // The address that was tried is the caller's text: short, and only for operators.
-        let tried: String = email.chars().take(100).collect();
+        // What was typed may be a password in the wrong field: only what can be an address is told, and masked.
+        let tried =
+            if check_address(&email).is_ok() { mask(&email) } else { "what is no address".to_owned() };
         let told = format!("sign-in failed for {tried}");
-        let entry =
+        let mut entry =
             Entry::new(&app.clock, EventType::Auth, Severity::Warning, told).address(caller.ip.as_deref());
-        if app.refusals.is_first(&format!("login:{tried}"), app.clock.now()) {
+        if let Some(id) = known {
+            entry = entry.user(id);
+        }
+        if app
+            .refusals
+            .is_first(&format!("login:{}", email.chars().take(100).collect::<String>()), app.clock.now())
+        {
             app.recorder.record_soon(entry.data(json!({ "requestId": caller.request_id })).into());
         }
         return Err(ApiError::new(

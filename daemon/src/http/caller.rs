@@ -33,6 +33,13 @@ pub struct Caller {
     pub is_local: bool,
 }
 
+impl Caller {
+    /// Who, for a person who reads the log.
+    pub fn name(&self) -> &str {
+        self.principal.user().map_or("nobody", |user| user.email.as_str())
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 

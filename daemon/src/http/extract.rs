@@ -170,7 +170,29 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 /// serde's message without its position, which means nothing to the caller of an API.
 fn plain(message: &str) -> String {
-    message.rsplit_once(" at line ").map_or(message, |(text, _)| text).to_owned()
+    explained(message.rsplit_once(" at line ").map_or(message, |(text, _)| text))
+}
+
+/// A parser's message with what would have been right, where it does not say so itself.
+fn explained(message: &str) -> String {
+    const TIMES: &[&str] = &[
+        "premature end of input",
+        "input contains invalid characters",
+        "input is out of range",
+        "trailing input",
+    ];
+    const NUMBERS: &[&str] = &[
+        "invalid digit found in string",
+        "cannot parse integer from empty string",
+        "number too large to fit in target type",
+    ];
+    if TIMES.contains(&message) {
+        format!("is not a time ({message}); write RFC 3339, such as 2026-03-01T12:00:00Z")
+    } else if NUMBERS.contains(&message) {
+        format!("is not a whole number that fits ({message})")
+    } else {
+        message.to_owned()
+    }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -186,7 +208,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Ok(value) => Ok(Self(value)),
             Err(error) => {
                 let name = pointer(error.path()).trim_start_matches('/').to_owned();
-                let detail = error.into_inner().to_string();
+                let detail = explained(&error.into_inner().to_string());
                 Err(ApiError::fields(vec![FieldError { pointer: name, detail }]))
             }
         }

@@ -294,8 +294,13 @@ async fn set_paused(app: &App, caller: &Caller, which: PauseTypes, paused: bool)
     }
     let target = which.kind.map_or("every type", JobType::as_str);
     let (action, past) = if paused { ("job.pause", "paused") } else { ("job.resume", "resumed") };
-    work.log(Entry::new(&app.clock, EventType::Job, Severity::Warning, format!("jobs of {target} {past}")))
-        .await?;
+    work.log(Entry::new(
+        &app.clock,
+        EventType::Job,
+        Severity::Warning,
+        format!("jobs of {target} {past} by {}", caller.name()),
+    ))
+    .await?;
     work.commit(Audit { action, target, details: json!({}) }).await?;
     // Counting every job takes a while; not while holding the write lock.
     let mut tx = app.db.read().await?;
@@ -363,17 +368,21 @@ async fn delay(
     Body(body, _): Body<Delay>,
 ) -> ApiResult<Response> {
     check_run_at("/runAt", Some(body.run_at), app.clock.now())?;
+    if body.run_at < app.clock.now() - TimeDelta::minutes(1) {
+        return Err(ApiError::field("/runAt", "lies in the past; PUT /jobs/{id}/execute runs a job now"));
+    }
     let mut work = Work::begin(&app, &caller).await?;
     let now = work.now;
     let ordered = stored::delay(&mut work.tx, id, body.run_at, now).await?;
     let details = json!({ "runAt": body.run_at });
+    let past = format!("delayed until {}", body.run_at.format("%Y-%m-%d %H:%M:%SZ"));
     ordered_answer(
         &app,
         &caller,
         work,
         id,
         ordered,
-        ("job.delay", "delayed", "only a queued job can be delayed"),
+        ("job.delay", past.as_str(), "only a queued job can be delayed"),
         details,
     )
     .await
@@ -444,7 +453,7 @@ async fn ordered_answer(
             ));
         }
     };
-    let by = caller.principal.user().map_or("a service", |user| user.email.as_str());
+    let by = caller.name();
     work.log(
         Entry::new(&app.clock, EventType::Job, Severity::Info, format!("job {} {past} by {by}", id.short()))
             .job(id),
@@ -476,8 +485,19 @@ async fn execute(
     let deadline = tokio::time::Instant::now() + Duration::from_secs(wait.unwrap_or(WAIT.0).min(WAIT.1));
     let mut work = Work::begin(&app, &caller).await?;
     let now = work.now;
+    let waits = stored::find(&mut work.tx, id).await?.filter(|job| job.status == JobStatus::Queued);
+    if let Some(job) = waits
+        && stored::is_paused(&mut work.tx, job.kind).await?
+    {
+        return Err(ApiError::new(
+            Kind::Conflict,
+            format!("{} jobs are paused; resume them first", job.kind),
+        ));
+    }
     match stored::hurry(&mut work.tx, id, now).await? {
         Ordered::Done(_) => {
+            let told = format!("job {} run now by {}", id.short(), caller.name());
+            work.log(Entry::new(&app.clock, EventType::Job, Severity::Info, told).job(id)).await?;
             work.commit(Audit { action: "job.execute", target: &id.to_string(), details: json!({}) }).await?;
         }
         Ordered::Absent => return Err(ApiError::no_such("job", id)),

@@ -165,11 +165,7 @@ async fn change(
     }
     schedule.updated_at = now;
     stored::update(&mut work.tx, &schedule).await?;
-    let told = format!(
-        "schedule {name} {} by {}",
-        words.1,
-        caller.principal.user().map_or("a service", |user| user.email.as_str())
-    );
+    let told = format!("schedule {name} {} by {}", words.1, caller.name());
     work.log(Entry::new(&app.clock, EventType::Job, Severity::Info, told)).await?;
     let schedule = view(&mut work.tx, schedule, now).await?;
     let answer =
@@ -200,10 +196,7 @@ async fn trigger(
     let mut run =
         run.ok_or_else(|| ApiError::new(super::error::Kind::Conflict, "it fires at this very moment"))?;
     run.job_status = Some(JobStatus::Queued);
-    let told = format!(
-        "schedule {name} triggered by {}",
-        caller.principal.user().map_or("a service", |user| user.email.as_str())
-    );
+    let told = format!("schedule {name} triggered by {}", caller.name());
     let mut entry = Entry::new(&app.clock, EventType::Job, Severity::Info, told);
     if let Some(id) = run.job_id {
         entry = entry.job(id);

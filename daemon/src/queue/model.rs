@@ -214,7 +214,8 @@ impl Model {
         let allowed = matches!(job.status, JobStatus::Failed | JobStatus::Cancelled);
         assert_eq!(matches!(ordered, Ordered::Done(_)), allowed);
         if allowed {
-            (job.status, job.phase, job.run_at) = (JobStatus::Queued, JobPhase::Waiting, now);
+            let phase = if job.run_at > now { JobPhase::Scheduled } else { JobPhase::Waiting };
+            (job.status, job.phase, job.run_at) = (JobStatus::Queued, phase, job.run_at.max(now));
             (job.max_attempts, job.crashes, job.delivery) = (job.attempt + 3, 0, None);
         }
     }

@@ -353,7 +353,8 @@ async fn order(
     Ok(lock(tx, id).await?.map_or(Ordered::Absent, |job| Ordered::Done(Box::new(job))))
 }
 
-/// Puts a failed or cancelled job back into the queue with as many attempts again; its history stays.
+/// Puts a failed or cancelled job back into the queue with as many attempts again; its history stays, and so does a
+/// time that has not come.
 pub async fn retry(tx: &mut Tx, id: JobId, now: DateTime<Utc>) -> Result<Ordered, sqlx::Error> {
     if let Some(key) = lock(tx, id).await?.filter(|job| job.status.is_ended()).and_then(|job| job.unique_key)
         && let Some(holder) = holder_of(tx, &key).await?
@@ -366,7 +367,8 @@ pub async fn retry(tx: &mut Tx, id: JobId, now: DateTime<Utc>) -> Result<Ordered
         id,
         now,
         allowed,
-        "UPDATE jobs SET status = 'queued', phase = 'waiting', run_at = $2, max_attempts = attempt + attempts_granted,
+        "UPDATE jobs SET status = 'queued', phase = CASE WHEN run_at > $2 THEN 'scheduled' ELSE 'waiting' END,
+                         run_at = CASE WHEN run_at > $2 THEN run_at ELSE $2 END, max_attempts = attempt + attempts_granted,
                          crashes = 0, delivery = NULL, error_message = NULL, completed_at = NULL, updated_at = $2 WHERE id = $1",
     )
     .await
@@ -394,7 +396,7 @@ pub async fn hurry(tx: &mut Tx, id: JobId, now: DateTime<Utc>) -> Result<Ordered
         id,
         now,
         |job| job.status == JobStatus::Queued,
-        "UPDATE jobs SET run_at = $2, priority = -1000, phase = 'waiting', updated_at = $2 WHERE id = $1",
+        "UPDATE jobs SET run_at = $2, priority = -100, phase = 'waiting', updated_at = $2 WHERE id = $1",
     )
     .await
 }
@@ -545,6 +547,17 @@ pub async fn pause(tx: &mut Tx, kind: JobType, by: &str, now: DateTime<Utc>) -> 
         .await
         .map(drop)
     })
+}
+
+/// Whether jobs of `kind` are not claimed now.
+pub async fn is_paused(tx: &mut Tx, kind: JobType) -> Result<bool, sqlx::Error> {
+    let paused: Option<String> = on!(tx, |conn| {
+        sqlx::query_scalar("SELECT type FROM job_pauses WHERE type = $1")
+            .bind(kind.as_str())
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(paused.is_some())
 }
 
 /// Goes on claiming jobs of `kind`.

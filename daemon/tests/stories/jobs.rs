@@ -59,7 +59,11 @@ async fn a_queued_job_is_delayed_cancelled_retried_and_deleted(daemon: TestDaemo
     assert_eq!((job.status, job.phase), (JobStatus::Cancelled, JobPhase::Cancelled));
     assert!(refusal(daemon.operator.cancel_job(id).await).starts_with("409 conflict"));
     assert!(refusal(daemon.operator.delay_job(id, &Delay { run_at: at }).await).starts_with("409 conflict"));
-    assert_eq!(daemon.operator.retry_job(id).await.unwrap().status, JobStatus::Queued);
+    let job = daemon.operator.retry_job(id).await.unwrap();
+    assert_eq!((job.status, job.next_run_at), (JobStatus::Queued, Some(at)), "its time has not come");
+    let past = Delay { run_at: daemon.now() - TimeDelta::hours(1) };
+    assert!(refusal(daemon.operator.delay_job(id, &past).await).contains("lies in the past"));
+    assert!(matches!(daemon.operator.execute_job(id, None).await.unwrap(), ExecuteAnswer::Ended(_)));
     assert_eq!(daemon.ended(id).await.job.status, JobStatus::Completed);
     daemon.operator.delete_job(id).await.unwrap();
     assert!(refusal(daemon.operator.job(id, false).await).starts_with("404 not-found"));
@@ -146,6 +150,7 @@ async fn a_paused_type_is_not_claimed(daemon: TestDaemon) {
     let other = daemon.operator.create_job(&care).await.unwrap().id;
     assert_eq!(daemon.ended(other).await.job.status, JobStatus::Completed);
     assert_eq!(daemon.operator.job(held, false).await.unwrap().job.status, JobStatus::Queued);
+    assert!(refusal(daemon.operator.execute_job(held, None).await).contains("NOTIFICATION jobs are paused"));
     daemon.operator.resume_jobs(&PauseTypes { kind: None }).await.unwrap();
     assert_eq!(daemon.ended(held).await.job.status, JobStatus::Completed);
     daemon.stop().await;
