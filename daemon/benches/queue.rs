@@ -64,7 +64,6 @@ async fn main() -> anyhow::Result<()> {
         bench.enqueue(first..(first + BATCH).min(n)).await?;
     }
     let enqueued = begin.elapsed().as_secs_f64();
-    watcher.checkpoint().await?;
 
     let begin = Instant::now();
     let stop = CancellationToken::new();
@@ -203,18 +202,6 @@ impl Watcher {
             Self::Postgres(connection) => sqlx::query_scalar(LEFT).fetch_one(connection).await?,
             Self::Sqlite(connection) => sqlx::query_scalar(LEFT).fetch_one(connection).await?,
         })
-    }
-
-    /// The drain does not pay for writing back what the enqueueing left behind.
-    async fn checkpoint(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Postgres(connection) => sqlx::query("CHECKPOINT").execute(connection).await.map(drop)?,
-            Self::Sqlite(connection) => {
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map(drop)?;
-            }
-            Self::None => {}
-        }
-        Ok(())
     }
 }
 

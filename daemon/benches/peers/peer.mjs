@@ -102,7 +102,6 @@ for (let first = 0; first < n; first += 1000) {
   await queue.enqueue(Array.from({ length: Math.min(1000, n - first) }, (_, i) => first + i));
 }
 const enqueued = performance.now() - begin;
-await watcher.query("CHECKPOINT");
 
 const waiting = new Map();
 let left = n, finished;
