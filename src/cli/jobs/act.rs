@@ -10,7 +10,7 @@ use astrops_api::{
     client::ExecuteAnswer,
     ids::JobId,
     jobs::{self, Executed, Job},
-    vocabulary::JobStatus,
+    vocabulary::{JobPhase, JobStatus},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -65,6 +65,8 @@ pub struct Run {
     /// Wait this long for each, at most 300 s; a job that takes longer goes on
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=300))]
     wait: u64,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 /// Arguments of `jobs delay`.
@@ -75,6 +77,8 @@ pub struct Delay {
     /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
     #[arg(long, value_name = "TIME", value_parser = times::future, visible_alias = "until")]
     run_at: DateTime<Utc>,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 impl Retry {
@@ -114,17 +118,20 @@ impl Delete {
 impl Run {
     /// Runs.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.change()?;
+        context.danger(&self.ids.deed("run"), self.sure)?;
         let wait = Duration::from_secs(self.wait);
         let call = async |id| {
             Ok(match context.client.execute_job(id, Some(wait)).await? {
                 ExecuteAnswer::Ended(job) => Done::executed(&job, ended(&job)),
                 ExecuteAnswer::Running(job) => {
-                    let words = format!(
-                        "still {} after {} s; see: astrops jobs watch {id}",
-                        job.status,
-                        wait.as_secs()
-                    );
+                    let words = match retrying(context, &job).await {
+                        Some(words) => words,
+                        None => format!(
+                            "still {} after {} s; see: astrops jobs watch {id}",
+                            job.status,
+                            wait.as_secs()
+                        ),
+                    };
                     Done::executed(&job, words)
                 }
             })
@@ -136,7 +143,15 @@ impl Run {
 impl Delay {
     /// Delays.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.change()?;
+        if self.run_at <= context.now {
+            let ids: Vec<String> = self.ids.ids.iter().map(ToString::to_string).collect();
+            let ids = ids.join(" ");
+            return Err(Failure::Usage(format!(
+                "{} lies in the past; astrops jobs run {ids} runs it now",
+                times::stamp(self.run_at)
+            )));
+        }
+        context.danger(&self.ids.deed("delay"), self.sure)?;
         let body = jobs::Delay { run_at: self.run_at };
         let words = format!("runs not before {}", times::stamp(self.run_at));
         let call = async |id| Ok(Done::job(&context.client.delay_job(id, &body).await?, &words));
@@ -149,6 +164,21 @@ fn ended(job: &Executed) -> String {
         Some(error) if job.status != JobStatus::Completed => format!("{}: {error}", job.status),
         _ => job.status.to_string(),
     }
+}
+
+/// How the attempt failed, when the job is only back in the queue to be tried again later.
+async fn retrying(context: &Context, job: &Executed) -> Option<String> {
+    if job.status != JobStatus::Queued {
+        return None;
+    }
+    // The answer does not say when; if the job cannot be read either, the usual words still hold.
+    let job = context.client.job(job.job_id, false).await.ok()?.job;
+    if job.status != JobStatus::Queued || job.phase != JobPhase::Retrying {
+        return None;
+    }
+    let error = job.error_message.as_deref().unwrap_or("no reason was given");
+    let again = job.next_run_at.map(|time| format!("; again at {}", times::stamp(time))).unwrap_or_default();
+    Some(format!("attempt {} of {} failed: {error}{again}", job.attempt, job.max_attempts))
 }
 
 /// What became of one job.

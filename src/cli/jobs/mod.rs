@@ -37,7 +37,7 @@ pub enum Command {
     Stats,
     /// Stop starting jobs, of one type or of all.
     Pause(queue::Pause),
-    /// Start jobs again, of one type or of all.
+    /// Let jobs be claimed again, of one type or of all.
     Resume(queue::Resume),
     /// Make a job.
     Create(create::Args),
