@@ -169,7 +169,10 @@ impl Context {
     }
 
     fn sign_in(&self) -> String {
-        format!("sign in first: astrops{} login --email you@example.com", self.flags)
+        // The file of a session that has ended still tells whose it was.
+        let last = self.tokens.load(self.client.base()).ok().flatten();
+        let email = last.map_or_else(|| "EMAIL".to_owned(), |saved| saved.email);
+        format!("sign in first: astrops{} login --email {email}", self.flags)
     }
 }
 

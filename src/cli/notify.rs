@@ -49,7 +49,7 @@ struct Send {
     kind: NotificationType,
     /// Address of the one recipient
     recipient: String,
-    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
+    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, the next 10:00 (UTC), or 30m from now
     #[arg(long, value_name = "TIME", value_parser = times::future)]
     run_at: Option<DateTime<Utc>>,
     /// Wait until it is sent; exit code 1 when it could not be

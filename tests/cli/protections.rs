@@ -63,7 +63,8 @@ fn whatever_changes_something_asks_on_a_production_profile() {
     for command in &commands {
         told(&mut operator.says(&format!("{command} --yes")));
     }
-    assert_eq!(daemon.seen().len(), commands.len());
+    let changes = daemon.lines().iter().filter(|line| !line.starts_with("GET")).count();
+    assert_eq!(changes, commands.len());
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Work {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Terms")]
 struct Terms {
-    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
+    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, the next 10:00 (UTC), or 30m from now
     #[arg(long, global = true, value_name = "TIME", value_parser = times::future)]
     run_at: Option<DateTime<Utc>>,
     /// Smaller runs earlier, -100 to 100

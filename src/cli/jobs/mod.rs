@@ -3,13 +3,16 @@
 //! - [`list`], [`show`]: reading.
 //! - [`act`]: what is done to one or more jobs by id, reported per id.
 //! - [`create`], [`queue`]: a new job; pausing and resuming types.
+//! - [`reference`]: which job is meant; [`waiting`]: why one that is waited for does not end.
 //! - [`watch`]: changes as they happen, or until given jobs have ended.
 
 mod act;
 mod create;
 mod list;
 mod queue;
+mod reference;
 mod show;
+mod waiting;
 pub mod watch;
 
 use astrops_api::vocabulary::JobStatus;
