@@ -35,16 +35,13 @@ impl Args {
         let url = context.client.base().to_owned();
         let tokens = context.tokens.clone();
         let last = tokens.load(&url).ok().flatten().map(|saved| saved.email);
-        let (profile_name, protections) = match &context.profile {
-            Some((name, profile)) => (name.clone(), (profile.read_only, profile.production)),
-            None => (String::new(), (false, false)),
-        };
+        let protections = context.protections.clone();
         let options = Options {
-            profile_name,
+            profile_name: protections.name.unwrap_or_default(),
             token: context.token.clone(),
             email: self.email.or(last),
-            read_only: self.read_only || protections.0,
-            production: protections.1,
+            read_only: self.read_only || protections.read_only.is_some(),
+            production: protections.production.is_some(),
             theme: self.look.theme,
             ascii: self.look.ascii,
             on_signed_in: Some(Box::new(move |signed_in| {
@@ -59,7 +56,7 @@ impl Args {
                 drop(tokens.save(&saved));
             })),
         };
-        run(Console::new(context.client.clone(), options)).await
+        run(Console::new(context.stranger.clone(), options)).await
     }
 }
 

@@ -13,7 +13,7 @@ use directories::ProjectDirs;
 use super::{
     failure::{Failure, code},
     output::Output,
-    profiles::{Profile, Profiles, address},
+    profiles::{Profiles, Protections, address},
     prompt, times,
     tokens::Tokens,
 };
@@ -40,7 +40,7 @@ pub struct Global {
     pub quiet: bool,
 }
 
-/// For commands that are hard to take back.
+/// For commands that change something on the daemon.
 #[derive(Args, Clone, Copy)]
 pub struct Sure {
     /// Do not ask on a production profile
@@ -73,8 +73,10 @@ pub struct Context {
     pub now: DateTime<Utc>,
     /// What the client is signed in with.
     pub token: Option<Secret>,
-    /// The daemon's profile, if it has one.
-    pub profile: Option<(String, Profile)>,
+    /// The same daemon, asked by nobody: a token must not go where it is not needed.
+    pub stranger: Client,
+    /// What the daemon's profiles allow.
+    pub protections: Protections,
     /// The flags that lead to the same daemon, for advice.
     flags: String,
 }
@@ -85,33 +87,36 @@ impl Context {
         let folders = Folders::find()?;
         let profiles = Profiles::load(&folders.config.join("console.toml"))?;
         let (url, flags) = choose(global, &profiles)?;
-        let profile = profiles.of(&url).map(|(name, profile)| (name.to_owned(), profile.clone()));
+        // clap lets nobody say --url and --profile, so the profile is the one that was chosen.
+        let protections = profiles.protections(&url, global.profile.as_deref());
         let tokens = Tokens::new(&folders.state);
-        let mut client = Client::new(&url, http_client()?);
+        let stranger = Client::new(&url, http_client()?);
         let (token, identity) = token(&tokens, &url)?;
-        if let Some(token) = &token {
-            client = client.with_token(token.clone());
-        }
+        let client = match &token {
+            Some(token) => stranger.with_token(token.clone()),
+            None => stranger.clone(),
+        };
         let out = Output::new(global.json, global.quiet);
-        Ok(Self { client, out, tokens, identity, now: times::now(), token, profile, flags })
+        let now = times::now();
+        Ok(Self { client, out, tokens, identity, now, token, stranger, protections, flags })
     }
 
     /// Refuses on a read-only profile. Every command that changes something begins with this or [`Self::danger`].
     pub fn change(&self) -> Result<(), Failure> {
-        match &self.profile {
-            Some((name, profile)) if profile.read_only => Err(Failure::Usage(format!(
+        match &self.protections.read_only {
+            Some(name) => Err(Failure::Usage(format!(
                 "profile {name} ({}) is read-only: nothing was done",
                 self.client.base()
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
     /// As [`Self::change`], and asks on a production profile. `deed` completes "about to ..".
     pub fn danger(&self, deed: &str, sure: Sure) -> Result<(), Failure> {
         self.change()?;
-        match &self.profile {
-            Some((name, profile)) if profile.production && !sure.yes => prompt::confirm(name, deed),
+        match &self.protections.production {
+            Some(name) if !sure.yes => prompt::confirm(name, deed),
             _ => Ok(()),
         }
     }
@@ -164,7 +169,10 @@ impl Context {
     }
 
     fn sign_in(&self) -> String {
-        format!("sign in first: astrops{} login --email you@example.com", self.flags)
+        // The file of a session that has ended still tells whose it was.
+        let last = self.tokens.load(self.client.base()).ok().flatten();
+        let email = last.map_or_else(|| "EMAIL".to_owned(), |saved| saved.email);
+        format!("sign in first: astrops{} login --email {email}", self.flags)
     }
 }
 

@@ -12,7 +12,7 @@ use astrops_api::{
 };
 use futures::StreamExt;
 
-use super::{failure::Failure, output::Output};
+use super::{context::Context, failure::Failure, output::Output};
 
 /// How long to wait before trying again: the first time, and at most.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +41,17 @@ pub enum Event<T> {
 /// Gives each event of the streams that `open` makes to `each`, until that breaks or fails.
 /// `open` gets the id to resume behind, or `None` while there is none.
 pub async fn follow<T>(
-    out: Output,
+    context: &Context,
     open: impl AsyncFnMut(Option<&str>) -> Result<EventStream<T>, ClientError>,
     each: impl FnMut(Event<T>) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
-    follow_at(PACE, out, open, each).await
+    follow_at(PACE, context.out, context.client.base(), open, each).await
 }
 
 async fn follow_at<T>(
     pace: Pace,
     out: Output,
+    address: &str,
     mut open: impl AsyncFnMut(Option<&str>) -> Result<EventStream<T>, ClientError>,
     mut each: impl FnMut(Event<T>) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
@@ -58,7 +59,8 @@ async fn follow_at<T>(
     let mut stream = open(None).await?;
     loop {
         let mut tries = 0;
-        let broken = loop {
+        // What the library says about a broken connection helps nobody.
+        let why = loop {
             let event = match stream.next().await {
                 Some(Ok(StreamItem::Value { id, value })) => {
                     last = Some(id).filter(|id| !id.is_empty()).or(last);
@@ -67,34 +69,35 @@ async fn follow_at<T>(
                 Some(Ok(StreamItem::Gap(count))) => Event::Gap(count),
                 // Resuming brings what was dropped; without an id to resume behind it is lost.
                 Some(Ok(StreamItem::Lagged(count))) if last.is_none() => Event::Gap(count),
-                Some(Ok(StreamItem::Lagged(_))) => break "this reader was too slow".to_owned(),
-                Some(Err(error)) => break transient(error)?,
-                None => break "the daemon ended the stream".to_owned(),
+                Some(Ok(StreamItem::Lagged(_))) => break "this reader was too slow: ",
+                Some(Err(error)) => {
+                    transient(error)?;
+                    break "";
+                }
+                None => break "",
             };
             if each(event)?.is_break() {
                 return Ok(());
             }
         };
-        out.note(&format!("connection lost: {broken}; trying again"));
+        out.note(&format!("{why}the connection to {address} is lost; trying again"));
         stream = loop {
             tokio::time::sleep(pace.pause(tries, rand::random_range(0.5..1.0))).await;
             tries += 1;
             match open(last.as_deref()).await {
                 Ok(stream) => break stream,
-                Err(error) => drop(transient(error)?),
+                Err(error) => transient(error)?,
             }
         };
         out.note("connected again");
     }
 }
 
-/// Why it broke, if trying again may help.
-fn transient(error: ClientError) -> Result<String, ClientError> {
+/// Well, if trying again may help.
+fn transient(error: ClientError) -> Result<(), ClientError> {
     match error {
-        ClientError::Unreachable(why) => Ok(why),
-        ClientError::Refused(problem) if problem.status == 429 || problem.status >= 500 => {
-            Ok(problem.sentence())
-        }
+        ClientError::Unreachable(_) => Ok(()),
+        ClientError::Refused(problem) if problem.status == 429 || problem.status >= 500 => Ok(()),
         error => Err(error),
     }
 }
@@ -128,6 +131,7 @@ mod tests {
         let done = follow_at(
             at_once,
             quiet(),
+            "http://x",
             async |after: Option<&str>| {
                 asked.push(after.map(str::to_owned));
                 let items = script.borrow_mut().pop().unwrap()?;

@@ -52,11 +52,11 @@ pub struct Args {
     /// Only with this text in the message, whatever the case
     #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search")]
     q: Option<String>,
-    /// Since this time: 2026-08-01T10:00:00Z, 2026-08-01, or 2h for two hours ago
-    #[arg(long, value_name = "TIME", value_parser = times::past)]
+    /// Since this time: 2026-08-01T10:00:00Z, 2026-08-01, 10:00 today (UTC), or 2h for two hours ago
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = times::past)]
     from: Option<DateTime<Utc>>,
     /// Until this time
-    #[arg(long, value_name = "TIME", value_parser = times::past)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = times::past)]
     to: Option<DateTime<Utc>>,
     /// Older than the entry with this id
     #[arg(long, value_name = "ID")]
@@ -91,6 +91,9 @@ impl Args {
         let ordered = self.order.is_some();
         let page = context.client.logs(&self.query()).await?;
         context.out.answer(&page, |out| {
+            if page.logs.is_empty() {
+                out.note("no such entries");
+            }
             let write = |entry| write(out, entry);
             if ordered {
                 page.logs.iter().try_for_each(write)
@@ -138,7 +141,7 @@ impl Args {
             };
             context.client.log_stream(&query).await
         };
-        follow(out, open, |event| {
+        follow(context, open, |event| {
             match event {
                 Event::Value(entry) if hidden.take() == Some(entry.id) => {}
                 Event::Value(entry) if out.json => out.record(&entry)?,

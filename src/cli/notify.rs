@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{
-    context::Context,
+    context::{Context, Sure},
     failure::Failure,
     jobs::watch,
     output::{Output, Tone, neutral},
@@ -30,6 +30,8 @@ pub struct Args {
     // Beside `send` and not in it: clap does not see that an optional group with a group inside was given.
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 #[derive(clap::Subcommand)]
@@ -47,7 +49,7 @@ struct Send {
     kind: NotificationType,
     /// Address of the one recipient
     recipient: String,
-    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
+    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, the next 10:00 (UTC), or 30m from now
     #[arg(long, value_name = "TIME", value_parser = times::future)]
     run_at: Option<DateTime<Utc>>,
     /// Wait until it is sent; exit code 1 when it could not be
@@ -109,15 +111,15 @@ impl Args {
         match (self.command, self.send) {
             (Some(Command::Types), _) => types(context).await,
             (Some(Command::Preview(args)), _) => args.run(context).await,
-            (None, Some(args)) => args.run(self.data, context).await,
+            (None, Some(args)) => args.run(self.data, self.sure, context).await,
             (None, None) => Err(Failure::Usage("say what to send: astrops notify TYPE RECIPIENT".to_owned())),
         }
     }
 }
 
 impl Send {
-    async fn run(self, data: Data, context: &Context) -> Result<(), Failure> {
-        context.change()?;
+    async fn run(self, data: Data, sure: Sure, context: &Context) -> Result<(), Failure> {
+        context.danger(&format!("queue {} for {}", self.kind, neutral(&self.recipient)), sure)?;
         let body = NewNotification {
             kind: self.kind,
             recipient: self.recipient,

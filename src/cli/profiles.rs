@@ -64,13 +64,50 @@ impl Profiles {
         })
     }
 
-    /// The profile of an address: its protections hold however the daemon was named.
-    pub fn of(&self, url: &str) -> Option<(&str, &Profile)> {
-        self.profiles
-            .iter()
-            .find(|(_, profile)| profile.url == url)
-            .map(|(name, profile)| (name.as_str(), profile))
+    /// What protects the daemon at `url`, however it was named.
+    ///
+    /// A profile `named` by the operator decides for itself whether it is read-only: one may look through `watch`
+    /// and act through `prod` on the same daemon. Being in production is the daemon's, whoever says so. When none
+    /// was named, the strictest of all that fit the address holds.
+    pub fn protections(&self, url: &str, named: Option<&str>) -> Protections {
+        let place = place(url);
+        let fit: Vec<(&String, &Profile)> =
+            self.profiles.iter().filter(|(_, profile)| self::place(&profile.url) == place).collect();
+        let chosen = fit.iter().copied().find(|(name, _)| Some(name.as_str()) == named);
+        // The named one first, so that it is the one to be told of when several agree.
+        let first = |wanted: fn(&Profile) -> bool| {
+            let found = chosen.into_iter().chain(fit.iter().copied()).find(|(_, profile)| wanted(profile));
+            found.map(|(name, _)| name.clone())
+        };
+        let production = first(|profile| profile.production);
+        let read_only = match chosen {
+            Some((name, profile)) => profile.read_only.then(|| name.clone()),
+            None => first(|profile| profile.read_only),
+        };
+        let name = named.map(str::to_owned).or_else(|| production.clone()).or_else(|| first(|_| true));
+        Protections { name, read_only, production }
     }
+}
+
+/// What protects a daemon, and which profile says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protections {
+    /// What the daemon is called.
+    pub name: Option<String>,
+    /// The profile that lets nothing be changed.
+    pub read_only: Option<String>,
+    /// The profile to ask for before anything is changed.
+    pub production: Option<String>,
+}
+
+/// An address by what it leads to: every name of this machine is the same one.
+fn place(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    if matches!(parsed.host_str(), Some("localhost" | "[::1]")) && parsed.set_host(Some("127.0.0.1")).is_err()
+    {
+        return url.to_owned();
+    }
+    parsed.as_str().trim_end_matches('/').to_owned()
 }
 
 /// An address in its one spelling, without a final slash.
@@ -106,10 +143,30 @@ mod tests {
             load("theme = 'mono'\n[profiles.prod]\nurl = 'HTTP://Example.com:80/'\nproduction = true")
                 .unwrap();
         assert!(profiles.named("prod").unwrap().production);
-        assert_eq!(profiles.of("http://example.com").unwrap().0, "prod");
-        assert!(profiles.of("http://example.org").is_none());
+        assert_eq!(profiles.protections("http://example.com", None).production.as_deref(), Some("prod"));
+        assert_eq!(profiles.protections("http://example.org", None), Protections::default());
         let refusal = profiles.named("test").unwrap_err().to_string();
         assert_eq!(refusal, r#"no profile is named "test"; known: prod"#);
+    }
+
+    #[test]
+    fn of_several_profiles_the_named_one_and_else_the_strictest_decides() {
+        let profiles = load(
+            "[profiles.dev]\nurl = 'http://localhost:7700'\n\
+             [profiles.prod]\nurl = 'http://127.0.0.1:7700'\nproduction = true\n\
+             [profiles.watch]\nurl = 'http://localhost:7700/'\nread_only = true",
+        )
+        .unwrap();
+        let decided = |named| {
+            let found = profiles.protections("http://127.0.0.1:7700", named);
+            (found.read_only, found.production)
+        };
+        let (prod, watch) = (Some("prod".to_owned()), Some("watch".to_owned()));
+        assert_eq!(decided(None), (watch.clone(), prod.clone()));
+        assert_eq!(decided(Some("watch")), (watch, prod.clone()));
+        assert_eq!(decided(Some("prod")), (None, prod.clone()));
+        assert_eq!(decided(Some("dev")), (None, prod), "production is the daemon's");
+        assert_eq!(profiles.protections("http://127.0.0.1:7701", None), Protections::default());
     }
 
     #[test]

@@ -24,11 +24,11 @@ pub enum Command {
     /// Show what became of a schedule's fires, latest first.
     Runs(Runs),
     /// Fire a schedule now.
-    Trigger(Name),
+    Trigger(Act),
     /// Stop a schedule.
-    Pause(Pause),
+    Pause(Act),
     /// Let a paused schedule fire again.
-    Resume(Name),
+    Resume(Act),
     /// Change a schedule.
     Edit(Edit),
 }
@@ -50,9 +50,9 @@ pub struct Runs {
     page_size: u32,
 }
 
-/// Arguments of `schedules pause`.
+/// Arguments of `schedules trigger`, `pause` and `resume`.
 #[derive(clap::Args)]
-pub struct Pause {
+pub struct Act {
     /// The schedule
     name: String,
     #[command(flatten)]
@@ -89,14 +89,14 @@ impl Command {
             Self::List => list(context).await,
             Self::Show(args) => show(context, &context.client.schedule(&args.name).await?),
             Self::Runs(args) => args.run(context).await,
-            Self::Trigger(args) => trigger(context, &args.name).await,
+            Self::Trigger(args) => trigger(context, &args).await,
             Self::Pause(args) => {
                 context.danger(&format!("pause schedule {}", args.name), args.sure)?;
                 let schedule = context.client.pause_schedule(&args.name).await?;
                 changed(context, &schedule, "paused")
             }
             Self::Resume(args) => {
-                context.change()?;
+                context.danger(&format!("resume schedule {}", args.name), args.sure)?;
                 let schedule = context.client.resume_schedule(&args.name).await?;
                 changed(context, &schedule, "resumed")
             }
@@ -147,8 +147,8 @@ impl Edit {
     }
 }
 
-async fn trigger(context: &Context, name: &str) -> Result<(), Failure> {
-    context.change()?;
+async fn trigger(context: &Context, Act { name, sure }: &Act) -> Result<(), Failure> {
+    context.danger(&format!("trigger schedule {name}"), *sure)?;
     let run = context.client.trigger_schedule(name).await?;
     context.out.answer(&run, |out| match run.job_id {
         Some(id) if out.quiet => out.line(&id.to_string()),

@@ -33,14 +33,10 @@ impl Login {
         warn_of_plain_text(context);
         let password = prompt::password(self.password_stdin)?;
         let body = auth::Login { email: self.email, password };
-        let signed_in = context.client.login(&body).await.map_err(|error| match error {
+        let signed_in = context.stranger.login(&body).await.map_err(|error| match error {
             // Not "sign in first": that is what is being done.
             ClientError::Refused(problem) if problem.status == 401 => Failure::Explained {
-                words: format!(
-                    "{url} did not sign {} in: {}\nafter five wrong passwords an account is locked for minutes",
-                    body.email,
-                    problem.sentence()
-                ),
+                words: format!("{url} did not sign {} in: {}", body.email, problem.sentence()),
                 code: code::REFUSED,
             },
             error => error.into(),

@@ -22,7 +22,7 @@ impl Args {
     /// Shows the daemon; fails when a part of it does not work.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         if self.ready {
-            let health = context.client.ready().await?;
+            let health = context.stranger.ready().await?;
             return context.out.answer(&health, |out| out.done(&format!("{}: ready", context.client.base())));
         }
         let status = context.client.status().await?;

@@ -1,6 +1,6 @@
 //! Times as operators say and read them.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// Now; asked once per command, and given on from there.
 #[expect(clippy::disallowed_methods, reason = "the edge: everything inside gets the time as a parameter")]
@@ -26,20 +26,45 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok().or_else(midnight)
 }
 
-/// A time in the past for `--from` and `--to`: RFC 3339, a UTC date, or `2h` for two hours ago.
-pub fn past(text: &str) -> Result<DateTime<Utc>, String> {
-    let ago = |text| now().checked_sub_signed(span(text)?);
-    moment(text)
-        .or_else(|| ago(text))
-        .ok_or_else(|| "say 2026-08-01T10:00:00Z, 2026-08-01, or how long ago: 90s, 30m, 2h, 7d".to_owned())
+/// `10:00` on the UTC day of `now`.
+fn today(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
+    let time = NaiveTime::parse_from_str(text, "%H:%M").ok()?;
+    Some(now.date_naive().and_time(time).and_utc())
 }
 
-/// A time to come for `--run-at`: RFC 3339, a UTC date, or `30m` (or `+30m`) from now.
+/// A time for `--from` and `--to`: RFC 3339, a UTC date, `10:00` today (UTC), or `2h` for two hours ago.
+pub fn past(text: &str) -> Result<DateTime<Utc>, String> {
+    past_at(now(), text).ok_or_else(|| {
+        "say 2026-08-01T10:00:00Z, 2026-08-01, 10:00 (today, UTC), or how long ago: 90s, 30m, 2h, 7d \
+         (also -30m or \"30m ago\")"
+            .to_owned()
+    })
+}
+
+fn past_at(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
+    let ago = || {
+        let bare = text.strip_prefix('-').or_else(|| Some(text.strip_suffix("ago")?.trim_end()));
+        now.checked_sub_signed(span(bare.unwrap_or(text))?)
+    };
+    moment(text).or_else(|| today(now, text)).or_else(ago)
+}
+
+/// A time to come for `--run-at`: RFC 3339, a UTC date, the next `10:00` (UTC), or `30m` (or `+30m`) from now.
 pub fn future(text: &str) -> Result<DateTime<Utc>, String> {
-    let ahead = |text: &str| now().checked_add_signed(span(text.strip_prefix('+').unwrap_or(text))?);
-    moment(text)
-        .or_else(|| ahead(text))
-        .ok_or_else(|| "say 2026-08-01T10:00:00Z, 2026-08-01, or how far ahead: 90s, 30m, 2h, 7d".to_owned())
+    future_at(now(), text).ok_or_else(|| {
+        "say 2026-08-01T10:00:00Z, 2026-08-01, 10:00 (the next one, UTC), or how far ahead: 90s, 30m, 2h, 7d \
+         (also +30m)"
+            .to_owned()
+    })
+}
+
+fn future_at(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
+    let next = || {
+        let time = today(now, text)?;
+        if time > now { Some(time) } else { time.checked_add_signed(TimeDelta::days(1)) }
+    };
+    let ahead = || now.checked_add_signed(span(text.strip_prefix('+').unwrap_or(text))?);
+    moment(text).or_else(next).or_else(ahead)
 }
 
 /// `2026-08-01 10:00:00Z`.
@@ -89,11 +114,40 @@ mod tests {
         assert_eq!(future("2026-08-01").unwrap(), at("2026-08-01T00:00:00Z"));
         assert!(past("2h").unwrap() < now() - TimeDelta::minutes(119));
         assert!(future("+30m").unwrap() > now() + TimeDelta::minutes(29));
-        for nonsense in
-            ["", "h", "-1h", "2w", "tomorrow", "é", "99999999999999999999d", "9223372036854775807d"]
-        {
+        for nonsense in [
+            "",
+            "h",
+            "--1h",
+            "ago",
+            "25:00",
+            "2w",
+            "tomorrow",
+            "é",
+            "99999999999999999999d",
+            "9223372036854775807d",
+        ] {
             assert!(past(nonsense).is_err() && future(nonsense).is_err(), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_time_of_day_is_today_or_the_next_one() {
+        let now = at("2026-08-01T10:30:00Z");
+        for (text, said) in [
+            ("10:00", "2026-08-01T10:00:00Z"),
+            ("23:00", "2026-08-01T23:00:00Z"),
+            ("-15m", "2026-08-01T10:15:00Z"),
+            ("15m ago", "2026-08-01T10:15:00Z"),
+            ("2026-01-01", "2026-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(past_at(now, text), Some(at(said)), "{text}");
+        }
+        assert_eq!(future_at(now, "10:31"), Some(at("2026-08-01T10:31:00Z")));
+        assert_eq!(future_at(now, "10:30"), Some(at("2026-08-02T10:30:00Z")));
+        assert_eq!(future_at(now, "-15m"), None);
+        assert!(
+            past("noon").unwrap_err().contains("30m ago") && future("noon").unwrap_err().contains("+30m")
+        );
     }
 
     #[test]

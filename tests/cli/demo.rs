@@ -41,6 +41,15 @@ fn a_demo_stays_away_from_a_folder_that_is_in_use() {
 }
 
 #[test]
+fn a_demo_without_a_terminal_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!("demo --data-dir {}", folder.path().display());
+    let refused = told(&mut Operator::at("http://127.0.0.1:1").says(&command));
+    assert!(refused.code == 2 && refused.err.contains("--no-console"), "{}", refused.err);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn the_demo_opens_the_console_signed_in() {
     let operator = Operator::at("http://127.0.0.1:1");
     let mut terminal = Terminal::start(&operator, "demo --seed 7");

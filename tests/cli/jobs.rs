@@ -137,3 +137,49 @@ fn a_production_profile_is_asked_by_name() {
         assert_eq!((ended, daemon.seen().len()), (code, calls), "{written}");
     }
 }
+
+#[test]
+fn the_short_id_of_the_console_names_a_job() {
+    let daemon = daemon();
+    let operator = Operator::at(&daemon.url());
+    let retried = told(&mut operator.says("jobs retry 00000001"));
+    assert_eq!((retried.code, retried.out), (0, format!("{GOOD}: queued again\n")));
+    assert_eq!(daemon.lines(), ["GET /jobs?pageSize=200".to_owned(), format!("POST /jobs/{GOOD}/retry")]);
+    let unknown = told(&mut operator.says("jobs retry 00000001 abcdef01"));
+    assert!(unknown.code == 2 && unknown.err.contains("say its whole id"), "{}", unknown.err);
+    assert_eq!(daemon.lines().len(), 3, "nothing is done unless every id is clear");
+}
+
+#[test]
+fn waiting_for_a_paused_type_says_so() {
+    let mut detail = job(GOOD, "queued");
+    let history = json!({ "attempts": [], "logs": [], "crashes": 0, "masked": false });
+    detail.as_object_mut().unwrap().extend(history.as_object().unwrap().clone());
+    let row = json!({
+        "type": "NOTIFICATION", "queued": 1, "processing": 0, "completed": 0, "failed": 0, "cancelled": 0,
+        "perMinute": 0, "paused": true,
+    });
+    let daemon = Daemon::new(move |line| match line {
+        "GET /jobs/stats" => Answer::Json(200, json!({ "types": [row], "deliveryUnknown": 0 })),
+        "GET /jobs/stream" => Answer::Open(CANCELLED),
+        line if line.ends_with("/execute") => {
+            Answer::Json(202, json!({ "jobId": GOOD, "type": "NOTIFICATION", "status": "queued" }))
+        }
+        _ => Answer::Json(200, detail.clone()),
+    });
+    let operator = Operator::at(&daemon.url());
+    for command in ["watch", "run"] {
+        let waited = told(&mut operator.says(&format!("jobs {command} {GOOD}")));
+        assert_eq!(waited.code, 1);
+        let remark = "NOTIFICATION jobs are paused: queued ones wait until astrops jobs resume --type";
+        assert!(waited.err.contains(remark), "{command}: {}", waited.err);
+        assert_eq!(waited.err.contains("still queued after 30 s"), command == "run", "{}", waited.err);
+    }
+}
+
+static CANCELLED: &str = concat!(
+    "id: 1\ndata: {\"id\":\"0198f000-0000-7000-8000-000000000001\",\"type\":\"NOTIFICATION\",",
+    "\"status\":\"cancelled\",\"phase\":\"cancelled\",\"priority\":0,\"createdAt\":\"2026-08-01T10:00:00Z\",",
+    "\"updatedAt\":\"2026-08-01T10:00:09Z\",\"attempt\":1,\"maxAttempts\":5,\"retryCount\":0,",
+    "\"createdBy\":\"key:x\"}\n\n"
+);

@@ -28,6 +28,19 @@ fn the_latest_entry_comes_last_and_cannot_act_on_the_terminal() {
     assert_eq!(told(&mut operator.says("logs -n 201")).code, 2);
 }
 
+#[test]
+fn no_match_is_said_and_times_are_taken_as_operators_say_them() {
+    let daemon =
+        Daemon::new(|_| Answer::Json(200, json!({ "logs": [], "total": 0, "page": 1, "pageSize": 20 })));
+    let operator = Operator::at(&daemon.url());
+    for time in ["-15m", "15m ago", "00:00", "2026-01-01", "2h"] {
+        let none = told(operator.says("logs --to 2026-02-01T00:00:00Z --from").arg(time));
+        assert_eq!((none.code, none.out.as_str(), none.err.as_str()), (0, "", "no such entries\n"), "{time}");
+    }
+    let wrong = told(&mut operator.says("logs --from noon"));
+    assert!(wrong.code == 2 && wrong.err.contains("10:00 (today, UTC)"), "{}", wrong.err);
+}
+
 /// Reads lines of `astrops logs -f ..` until there are `count`, then ends it.
 fn follow(operator: &Operator, arguments: &str, count: usize) -> Vec<String> {
     Process::start(operator, arguments.split(' ')).lines(count)
@@ -83,4 +96,6 @@ fn a_session_that_ends_ends_the_following() {
     let ended = told(&mut Operator::at(&daemon.url()).says("logs -f"));
     assert_eq!((ended.code, ended.out.lines().count()), (4, 1));
     assert!(ended.err.contains("sign in first"), "{}", ended.err);
+    let lost = format!("the connection to {} is lost; trying again\n", daemon.url());
+    assert!(ended.err.starts_with(&lost), "{}", ended.err);
 }

@@ -5,6 +5,7 @@ mod jobs;
 mod logs;
 mod machine;
 mod notify;
+mod protections;
 mod session;
 mod support;
 mod terminal;

@@ -68,7 +68,7 @@ fn who_is_not_signed_in_is_told_how() {
     let url = daemon.url();
     let nobody = told(&mut operator.says(&format!("--url {url} jobs list")));
     assert_eq!(nobody.code, 4);
-    let advice = format!("sign in first: astrops --url {url} login --email you@example.com");
+    let advice = format!("sign in first: astrops --url {url} login --email EMAIL");
     assert!(nobody.err.contains(&advice), "{}", nobody.err);
 
     let script = told(operator.says(&format!("--url {url} jobs list")).env("ASTROPS_TOKEN", "old"));
@@ -84,6 +84,20 @@ fn who_is_not_signed_in_is_told_how() {
     );
     assert!(wrong.code == 4 && wrong.err.contains("did not sign ana@example.com in"), "{}", wrong.err);
     assert!(operator.sessions().is_empty());
+}
+
+#[test]
+fn whose_session_has_ended_is_told_their_own_address() {
+    let daemon = Daemon::new(|line| match line {
+        "POST /auth/login" => {
+            Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": ana() }))
+        }
+        _ => problem(401, "unauthenticated", "the session has ended"),
+    });
+    let operator = Operator::at(&daemon.url());
+    told(operator.says("login --email ana@example.com --password-stdin").write_stdin("pw\n"));
+    let ended = told(&mut operator.says("whoami"));
+    assert!(ended.code == 4 && ended.err.contains("login --email ana@example.com"), "{}", ended.err);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod traffic;
 
 use std::{
     fs,
+    io::{self, IsTerminal},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -61,6 +62,15 @@ pub struct Args {
 impl Args {
     /// Runs until the operator leaves.
     pub async fn run(self, out: Output) -> Result<(), Failure> {
+        // Before anything is started: the console would only fail in front of a running daemon.
+        let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        if !self.no_console && !terminal {
+            return Err(Failure::Usage(
+                "the demo opens the console, and there is no terminal for it: nothing was started\n\
+                 to have only the daemon and its traffic, say --no-console"
+                    .to_owned(),
+            ));
+        }
         let clock = Clock::system();
         let seed = self.seed.unwrap_or_else(|| clock.now().timestamp().unsigned_abs());
         let mut dice = StdRng::seed_from_u64(seed);

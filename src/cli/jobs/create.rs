@@ -8,7 +8,12 @@ use astrops_api::{
 use chrono::{DateTime, Utc};
 
 use super::watch;
-use crate::cli::{context::Context, failure::Failure, times, words::Words};
+use crate::cli::{
+    context::{Context, Sure},
+    failure::Failure,
+    times,
+    words::Words,
+};
 
 /// Arguments of `jobs create`.
 #[derive(clap::Args)]
@@ -51,11 +56,21 @@ enum Work {
     },
 }
 
+impl Work {
+    const fn kind(&self) -> JobType {
+        match self {
+            Self::Notification { .. } => JobType::Notification,
+            Self::Reconciliation { .. } => JobType::Reconciliation,
+            Self::Maintenance { .. } => JobType::Maintenance,
+        }
+    }
+}
+
 /// When and how it runs.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Terms")]
 struct Terms {
-    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, or 30m from now
+    /// Not before this time: 2026-08-01T10:00:00Z, 2026-08-01, the next 10:00 (UTC), or 30m from now
     #[arg(long, global = true, value_name = "TIME", value_parser = times::future)]
     run_at: Option<DateTime<Utc>>,
     /// Smaller runs earlier, -100 to 100
@@ -70,12 +85,15 @@ struct Terms {
     /// Wait until it has ended; exit code 1 when it did not complete
     #[arg(long, global = true)]
     wait: bool,
+    /// Do not ask on a production profile
+    #[arg(long, short, global = true)]
+    yes: bool,
 }
 
 impl Args {
     /// Makes it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.change()?;
+        context.danger(&format!("make a {} job", self.work.kind()), Sure { yes: self.terms.yes })?;
         let wait = self.terms.wait;
         let job = context.client.create_job(&self.body()).await?;
         let out = context.out;
@@ -91,7 +109,7 @@ impl Args {
     fn body(self) -> NewJob {
         let terms = self.terms;
         let empty = NewJob {
-            kind: JobType::Notification,
+            kind: self.work.kind(),
             notification: None,
             reconciliation: None,
             maintenance: None,
@@ -105,15 +123,12 @@ impl Args {
                 NewJob { notification: Some(NewMail { recipient_email: to, subject, message }), ..empty }
             }
             Work::Reconciliation { entity_type, entity_id } => NewJob {
-                kind: JobType::Reconciliation,
                 reconciliation: Some(Reconciliation { entity_type, entity_id, changes_log: None }),
                 ..empty
             },
-            Work::Maintenance { task } => NewJob {
-                kind: JobType::Maintenance,
-                maintenance: Some(Maintenance { task, result: None }),
-                ..empty
-            },
+            Work::Maintenance { task } => {
+                NewJob { maintenance: Some(Maintenance { task, result: None }), ..empty }
+            }
         }
     }
 }

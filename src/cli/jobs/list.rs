@@ -43,11 +43,11 @@ pub struct Args {
     /// Only made by this schedule
     #[arg(long, value_name = "NAME")]
     schedule: Option<String>,
-    /// Created since this time: 2026-08-01T10:00:00Z, 2026-08-01, or 2h for two hours ago
-    #[arg(long, value_name = "TIME", value_parser = times::past)]
+    /// Created since this time: 2026-08-01T10:00:00Z, 2026-08-01, 10:00 today (UTC), or 2h for two hours ago
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = times::past)]
     from: Option<DateTime<Utc>>,
     /// Created until this time
-    #[arg(long, value_name = "TIME", value_parser = times::past)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = times::past)]
     to: Option<DateTime<Utc>>,
     /// Only with this text in recipient, subject, key or error, whatever the case
     #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search")]

@@ -3,13 +3,16 @@
 //! - [`list`], [`show`]: reading.
 //! - [`act`]: what is done to one or more jobs by id, reported per id.
 //! - [`create`], [`queue`]: a new job; pausing and resuming types.
+//! - [`reference`]: which job is meant; [`waiting`]: why one that is waited for does not end.
 //! - [`watch`]: changes as they happen, or until given jobs have ended.
 
 mod act;
 mod create;
 mod list;
 mod queue;
+mod reference;
 mod show;
+mod waiting;
 pub mod watch;
 
 use astrops_api::vocabulary::JobStatus;
@@ -37,7 +40,7 @@ pub enum Command {
     Stats,
     /// Stop starting jobs, of one type or of all.
     Pause(queue::Pause),
-    /// Start jobs again, of one type or of all.
+    /// Let jobs be claimed again, of one type or of all.
     Resume(queue::Resume),
     /// Make a job.
     Create(create::Args),

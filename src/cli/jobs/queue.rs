@@ -42,6 +42,8 @@ pub struct Pause {
 pub struct Resume {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 impl Pause {
@@ -57,9 +59,14 @@ impl Pause {
 impl Resume {
     /// Resumes.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.change()?;
+        context.danger(&format!("resume {}", self.which.words()), self.sure)?;
         let stats = context.client.resume_jobs(&PauseTypes { kind: self.which.kind }).await?;
-        context.out.answer(&stats, |out| out.done(&format!("{} are started again", self.which.words())))
+        // Claiming goes on; nothing that ended is run again, which "started" would promise.
+        let words = match self.which.kind {
+            Some(kind) => format!("{kind} jobs are claimed again"),
+            None => "jobs of every type are claimed again".to_owned(),
+        };
+        context.out.answer(&stats, |out| out.done(&words))
     }
 }
 

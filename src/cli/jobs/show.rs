@@ -1,11 +1,11 @@
 //! `jobs show`.
 
 use astrops_api::{
-    ids::JobId,
     jobs::{Attempt, Job, JobDetail, Notification},
     vocabulary::{Delivery, NotificationType},
 };
 
+use super::reference::{Reference, one};
 use crate::cli::{
     context::Context,
     failure::Failure,
@@ -18,8 +18,8 @@ use crate::cli::{
 /// Arguments of `jobs show`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The job
-    id: JobId,
+    /// The job, by id or by its last eight digits
+    id: Reference,
     /// Show private fields too; operators only, and it is written down
     #[arg(long)]
     reveal: bool,
@@ -28,7 +28,8 @@ pub struct Args {
 impl Args {
     /// Shows it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let detail = context.client.job(self.id, self.reveal).await?;
+        let id = one(context, &self.id).await?;
+        let detail = context.client.job(id, self.reveal).await?;
         context.out.answer(&detail, |out| {
             if out.quiet { out.line(&detail.job.id.to_string()) } else { write(&detail, out) }
         })

@@ -11,6 +11,10 @@ use astrops_api::{
 use futures::{StreamExt, stream};
 use serde_json::json;
 
+use super::{
+    reference::{Reference, resolve},
+    waiting,
+};
 use crate::cli::{
     context::Context,
     failure::{Failure, code},
@@ -25,7 +29,7 @@ use crate::cli::{
 pub struct Args {
     /// Wait until these have ended; exit code 1 when one did not complete
     #[arg(value_name = "ID", conflicts_with_all = ["kind", "status"])]
-    ids: Vec<JobId>,
+    ids: Vec<Reference>,
     /// Only of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = Words(JobType::ALL), ignore_case = true)]
     kind: Option<JobType>,
@@ -38,7 +42,7 @@ impl Args {
     /// Watches.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         if !self.ids.is_empty() {
-            return until_ended(context, &self.ids).await;
+            return until_ended(context, &resolve(context, &self.ids).await?).await;
         }
         let out = context.out;
         let wanted = |job: &Job| {
@@ -46,7 +50,7 @@ impl Args {
                 && self.status.is_none_or(|status| status == job.status)
         };
         follow(
-            out,
+            context,
             async |after| context.client.job_stream(after).await,
             |event| {
                 match event {
@@ -73,14 +77,16 @@ pub async fn until_ended(context: &Context, ids: &[JobId]) -> Result<(), Failure
         let changes = context.client.job_stream(after).await?;
         let mut now = Vec::new();
         for &id in ids {
-            now.push(Ok(StreamItem::Value {
-                id: String::new(),
-                value: context.client.job(id, false).await?.job,
-            }));
+            now.push(context.client.job(id, false).await?.job);
         }
+        if after.is_none() {
+            waiting::remark(context, &now.iter().collect::<Vec<_>>()).await;
+        }
+        let now: Vec<_> =
+            now.into_iter().map(|value| Ok(StreamItem::Value { id: String::new(), value })).collect();
         Ok(Box::pin(stream::iter(now).chain(changes)) as EventStream<Job>)
     };
-    follow(out, open, |event| {
+    follow(context, open, |event| {
         // A gap does no harm: each time it is opened, the stream begins with how things stand.
         let Event::Value(job) = event else { return Ok(ControlFlow::Continue(())) };
         let stale = known.get(&job.id).is_some_and(|seen| seen.updated_at >= job.updated_at);
