@@ -239,6 +239,10 @@ fn cron_fault(line: &str) -> Option<String> {
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue",
         "wed", "thu", "fri", "sat", "sun", "",
     ];
+    // @daily and its like stand for a whole line.
+    if line.starts_with('@') {
+        return None;
+    }
     let fields = line.split_whitespace().count();
     if fields != 5 && fields != 6 {
         return Some(format!("a cron line has 5 or 6 fields (30 3 * * *), and this one has {fields}"));
