@@ -324,10 +324,13 @@ impl App {
             }
         }
         match ask {
-            Ask::JobId if done && !text.trim().is_empty() => match text.trim().parse() {
-                Ok(id) => vec![Effect::Visit(Place::Job(id))],
-                Err(error) => vec![Effect::trouble(format!("{error}"))],
-            },
+            Ask::JobId if done && !text.trim().is_empty() => {
+                if let Some(id) = self.screens.jobs.known(text.trim()) {
+                    return vec![Effect::Visit(Place::Job(id))];
+                }
+                let reason = "no loaded job has these last 8 digits, and it is not a whole id";
+                Prompt::again(ask, text, reason.to_owned())
+            }
             Ask::JobId => Vec::new(),
             _ => {
                 let context = self.session.context(now);
@@ -424,7 +427,13 @@ impl App {
                 return vec![Effect::Act(Action::Close)];
             }
             Action::Leave => {
-                let lines = vec!["Jobs go on: the daemon runs them.".to_owned()];
+                // The daemon of the demo lives inside this very process.
+                let words = if self.session.settings.profile == "demo" {
+                    "This is the demo: the daemon and its data end with it."
+                } else {
+                    "Jobs go on: the daemon runs them."
+                };
+                let lines = vec![words.to_owned()];
                 let confirm = Confirm::new("Leave the console?", lines, Effect::Quit);
                 return vec![Effect::Open(Layer::Confirm(confirm))];
             }

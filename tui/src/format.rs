@@ -1,6 +1,6 @@
 //! Times, ages, durations and counts for people. Times are UTC and say so once, in the header.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// `14:02:11`.
 pub fn clock(at: DateTime<Utc>) -> String {
@@ -89,7 +89,28 @@ pub fn parse_time(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Strin
             return Ok(now.date_naive().and_time(at).and_utc());
         }
     }
-    Err(format!("{text:?} is not a time: say 14:02, 2026-11-20 14:02, -15m or +2h (UTC)"))
+    Err(format!(
+        "{text:?} is not a time: say {}, {} or -15m (UTC)",
+        now.format("%H:%M"),
+        now.format("%Y-%m-%d %H:%M")
+    ))
+}
+
+/// Like [`parse_time`] for what is still to come: a time of day is the next such time, and what lies in the past is
+/// refused with an example that is not. In whole seconds, as it is shown.
+pub fn parse_future(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    let soon = (now + TimeDelta::hours(1)).format("%Y-%m-%d %H:%M");
+    let example = || format!("say +1h or {soon} (UTC)");
+    let at = parse_time(text, now)
+        .map_err(|_| format!("{:?} is not a time: {}", text.trim(), example()))?
+        .trunc_subsecs(0);
+    let clock = ["%H:%M:%S", "%H:%M"];
+    let of_day = clock.iter().any(|form| chrono::NaiveTime::parse_from_str(text.trim(), form).is_ok());
+    let at = if of_day && at <= now { at + TimeDelta::days(1) } else { at };
+    if at <= now {
+        return Err(format!("{} is not in the future: {}", full(at), example()));
+    }
+    Ok(at)
 }
 
 fn parse_delta(text: &str) -> Option<TimeDelta> {
@@ -133,5 +154,18 @@ mod tests {
         assert_eq!(parse_time("2026-11-20T15:00:00+01:00", now).unwrap(), at("2026-11-20T14:00:00Z"));
         assert!(parse_time("soon", now).is_err() && parse_time("", now).is_err());
         assert!(parse_time("99999999999999d", now).is_err());
+    }
+
+    #[test]
+    fn what_is_to_come_is_never_in_the_past() {
+        let now = at("2026-11-20T14:02:11.500Z");
+        assert_eq!(parse_future("00:30", now).unwrap(), at("2026-11-21T00:30:00Z"));
+        assert_eq!(parse_future("14:03", now).unwrap(), at("2026-11-20T14:03:00Z"));
+        assert_eq!(parse_future("+2h", now).unwrap(), at("2026-11-20T16:02:11Z"));
+        for refused in ["2026-11-20 14:00", "-15m", "soon"] {
+            let reason = parse_future(refused, now).unwrap_err();
+            let example = reason.split(" or ").nth(1).unwrap().trim_end_matches(" (UTC)");
+            assert!(parse_future(example, now).is_ok(), "{reason}");
+        }
     }
 }

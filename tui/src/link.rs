@@ -108,7 +108,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
         }
         while let Some(request) = self.requests.recv().await {
             let answer = match request {
-                Request::SignIn(login) => match self.client.login(&login).await {
+                Request::SignIn(login) => match calls::sign_in(&self.client, &login).await {
                     Ok(signed_in) => {
                         self.token = Some(signed_in.token.clone());
                         // Another person may see other rows: start from what is new.
@@ -169,7 +169,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     /// Asks who we are and opens the streams behind what was seen last.
     async fn connect(&mut self, client: &Client, welcomed: &mut bool) -> Result<(Streams, Duration), Ended> {
         let began = Instant::now();
-        let user = client.me().await.map_err(|error| ended(&error))?;
+        let user = client.me().await.map_err(|error| ended(&error, client.base()))?;
         let latency = began.elapsed();
         if user.role != Role::Employee {
             return Err(Ended::SignedOut(format!(
@@ -180,7 +180,8 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
         if !*welcomed {
             *welcomed = self.tell(Update::Welcome(user)).await;
         }
-        let (streams, news) = Streams::open(client, &mut self.cursor).await.map_err(|error| ended(&error))?;
+        let (streams, news) =
+            Streams::open(client, &mut self.cursor).await.map_err(|error| ended(&error, client.base()))?;
         for update in news {
             self.tell(update).await;
         }
@@ -232,7 +233,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                 }
             }
             if let Some(fault) = fault.take() {
-                return ended(&fault);
+                return ended(&fault, client.base());
             }
             tokio::select! {
                 request = self.requests.recv() => match request {
@@ -276,11 +277,16 @@ pub fn refuse(request: Request, reason: &str) -> Update {
     }
 }
 
-/// What `error` ends.
-fn ended(error: &ClientError) -> Ended {
+/// What `error` of the daemon at `base` ends.
+fn ended(error: &ClientError, base: &str) -> Ended {
+    let address = base.trim_start_matches("http://").trim_start_matches("https://");
     let lost = || match error {
-        ClientError::Unreachable(cause) => Ended::Lost(cause.clone()),
-        error => Ended::Lost(error.to_string()),
+        // What matters comes first: a narrow screen cuts the rest. The number of the error helps nobody.
+        ClientError::Unreachable(cause) => {
+            let cause = cause.split(" (os error").next().unwrap_or_default();
+            Ended::Lost(format!("the daemon at {address} does not answer; trying again by itself ({cause})"))
+        }
+        error => Ended::Lost(format!("{error}; trying {address} again by itself")),
     };
     session_over(error).map_or_else(lost, Ended::SignedOut)
 }

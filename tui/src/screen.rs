@@ -185,6 +185,11 @@ pub trait Screen {
         false
     }
 
+    /// The hints of the part of the screen that has the keys, when they are not those of its scope.
+    fn hints(&self) -> &'static [(Action, &'static str)] {
+        &[]
+    }
+
     /// What the status line says while nothing else is to be said.
     fn remark(&self, _context: &Context<'_>) -> Option<String> {
         None

@@ -11,13 +11,16 @@ use ratatui::{
 use super::{App, MESSAGE};
 use crate::{
     format,
-    keys::bindings,
+    keys::{Action, Scope, binding, bindings},
     layers::Layer,
     message::LinkState,
     screen::{Context, Screen, Tab, Tone},
     text,
     widgets::panel,
 };
+
+/// A hint: what it does, its key, its word.
+type Hint = (Action, &'static str, &'static str);
 
 /// Below this nothing sensible can be shown.
 const SMALLEST: (u16, u16) = (24, 8);
@@ -123,9 +126,9 @@ impl App {
                     .retry_at()
                     .map_or(0.0, |at| (at - context.now).to_std().unwrap_or_default().as_secs_f64());
                 let words = if wide {
-                    format!(" RECONNECTING in {left:.1} s (attempt {attempt}) ")
+                    format!(" RECONNECTING: next try in {left:.1} s (attempt {attempt}) ")
                 } else {
-                    format!(" RECONNECTING {left:.1} s ")
+                    format!(" next try in {left:.1} s ")
                 };
                 Span::styled(words, look.banner)
             }
@@ -173,17 +176,52 @@ impl App {
         buffer.set_stringn(area.x + 1, area.y, text::fit(&words, width), width, style);
     }
 
-    fn draw_hints(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+    /// The hints of this place: action, key, word.
+    fn hints(&mut self, now: DateTime<Utc>) -> Vec<Hint> {
         let scope = self.scope();
+        if let Some(Layer::Confirm(confirm)) = self.layers.last().filter(|_| scope == Scope::Confirm)
+            && confirm.wants_count()
+        {
+            return vec![(Action::Open, "Enter", "yes"), (Action::No, "Esc", "no")];
+        }
+        let own = if scope.is_screen() { self.screens.get(self.tab).hints() } else { &[] };
+        let listed = own
+            .iter()
+            .filter_map(|(action, word)| Some((*action, *binding(*action, scope)?.keys.first()?, *word)));
+        let table = bindings(scope).filter_map(|row| Some((row.action, *row.keys.first()?, row.hint?)));
+        let mut hints: Vec<Hint> = match own {
+            [] => table.collect(),
+            _ => listed.collect(),
+        };
+        // Who may never do it here is not offered it; `x` says why. What is only off right now is dim.
+        let context = self.session.context(now);
+        let never = context.read_only || context.user.is_some_and(|user| !user.is_operator());
+        if scope.is_screen() && never {
+            hints.retain(|(action, ..)| {
+                *action != Action::Reveal && !binding(*action, scope).is_some_and(|row| row.mutating)
+            });
+        }
+        hints
+    }
+
+    fn draw_hints(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+        let screen = self.scope().is_screen();
+        let wide = |(_, key, word): &Hint| u16::try_from(key.len() + word.len() + 3).unwrap_or(u16::MAX);
+        let (help, others): (Vec<Hint>, Vec<Hint>) =
+            self.hints(now).into_iter().partition(|(action, ..)| *action == Action::Help);
+        // Whatever else has room: the way to all the others is always shown.
+        let reserved: u16 = help.iter().map(wide).sum();
+        let edge = (area.right() + 2).saturating_sub(reserved);
+        let mut taken = area.x + 1;
+        let fitting = others.into_iter().take_while(|hint| {
+            taken = taken.saturating_add(wide(hint));
+            taken <= edge
+        });
+        let shown: Vec<Hint> = fitting.chain(help).collect();
         let mut x = area.x + 1;
-        for row in bindings(scope) {
-            let (Some(word), Some(key)) = (row.hint, row.keys.first()) else { continue };
-            let off = scope.is_screen() && self.available(row.action, now).is_err();
+        for (action, key, word) in shown {
+            let off = screen && self.available(action, now).is_err();
             let look = self.session.context(now).look;
-            let wide = u16::try_from(key.len() + word.len() + 3).unwrap_or(u16::MAX);
-            if x.saturating_add(wide) > area.right() + 2 {
-                break;
-            }
             let (key_style, word_style) = if off { (look.dim, look.dim) } else { (look.key, Style::new()) };
             let (next, _) = buffer.set_stringn(x, area.y, key, usize::from(area.right() - x), key_style);
             x = (next + 1).min(area.right());

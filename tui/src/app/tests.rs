@@ -3,3 +3,4 @@
 mod snapshots;
 mod stories;
 mod wild;
+mod words;

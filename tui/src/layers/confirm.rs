@@ -48,6 +48,11 @@ impl Confirm {
         }
     }
 
+    /// Whether the number of items is to be typed: then Enter is the yes.
+    pub const fn wants_count(&self) -> bool {
+        self.count.is_some()
+    }
+
     /// Answers.
     pub fn act(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
         let yes = match (action, &self.count) {

@@ -110,9 +110,23 @@ impl FormLayer {
         }
     }
 
+    /// Whether what was typed has the shape that the daemon asks for; says so where it has not.
+    fn is_well_formed(&mut self) -> bool {
+        let (name, fault) = match &self.kind {
+            Kind::Mail(_) => ("recipient", address_fault(self.form.get("recipient"))),
+            Kind::Schedule(_) => ("cron", cron_fault(self.form.get("cron"))),
+        };
+        let Some(fault) = fault else { return true };
+        if let Some(place) = self.form.fields.iter().position(|field| field.name == name) {
+            self.form.focus = place;
+        }
+        self.error = Some(fault);
+        false
+    }
+
     fn submit(&mut self, context: &Context<'_>) -> Vec<Effect> {
         self.error = None;
-        if !self.form.is_complete() {
+        if !self.form.is_complete() || !self.is_well_formed() {
             return Vec::new();
         }
         match &self.kind {
@@ -210,6 +224,34 @@ impl FormLayer {
         let hint = text::fit(hint, usize::from(inner.width));
         buffer.set_stringn(inner.x, inner.bottom() - 1, hint, usize::from(inner.width), context.look.dim);
     }
+}
+
+/// What is obviously wrong with an address; the daemon knows the rest.
+fn address_fault(address: &str) -> Option<String> {
+    let whole = |(name, host): (&str, &str)| !name.is_empty() && !host.is_empty() && !host.contains('@');
+    let fine = !address.contains(char::is_whitespace) && address.split_once('@').is_some_and(whole);
+    (!fine).then(|| format!("{address:?} is not an e-mail address: name@example.com"))
+}
+
+/// What is obviously wrong with a cron line; the daemon knows the rest.
+fn cron_fault(line: &str) -> Option<String> {
+    const NAMES: [&str; 20] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue",
+        "wed", "thu", "fri", "sat", "sun", "",
+    ];
+    // @daily and its like stand for a whole line.
+    if line.starts_with('@') {
+        return None;
+    }
+    let fields = line.split_whitespace().count();
+    if fields != 5 && fields != 6 {
+        return Some(format!("a cron line has 5 or 6 fields (30 3 * * *), and this one has {fields}"));
+    }
+    let lower = line.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphabetic());
+    // L and W are the last day and the nearest weekday.
+    let stranger = words.into_iter().find(|word| !NAMES.contains(word) && !matches!(*word, "l" | "w" | "lw"));
+    stranger.map(|word| format!("{word:?} is no day and no month: MON to SUN, JAN to DEC"))
 }
 
 /// A number when it is written as one, else text.

@@ -10,6 +10,7 @@ use ratatui::{
 };
 use tui_input::Input;
 
+use super::Layer;
 use crate::{
     keys::Action,
     screen::{Context, Effect},
@@ -35,8 +36,8 @@ impl Ask {
         match self {
             Self::Filter => "filter (Enter on nothing shows all, Up recalls)",
             Self::Time => "go to time (14:02, -15m, 2026-11-20 14:02)",
-            Self::JobId => "go to job id",
-            Self::Delay(_) => "delay until (14:02, +15m, 2026-11-20 14:02)",
+            Self::JobId => "go to job (whole id, or the 8 digits shown)",
+            Self::Delay(_) => "delay until (HH:MM, +15m, YYYY-MM-DD HH:MM; UTC)",
         }
     }
 }
@@ -58,6 +59,12 @@ impl Prompt {
     /// Asks anew; `before` is what holds now, and comes back with Esc.
     pub fn new(ask: Ask, before: &str) -> Self {
         Self { ask, typed: Input::default(), history: Vec::new(), recalled: 0, before: before.to_owned() }
+    }
+
+    /// Asks once more after a refusal: what was typed is still there to be mended.
+    pub fn again(ask: &Ask, typed: &str, reason: String) -> Vec<Effect> {
+        let prompt = Self { typed: Input::new(typed.to_owned()), ..Self::new(ask.clone(), "") };
+        vec![Effect::Open(Layer::Prompt(prompt)), Effect::trouble(reason)]
     }
 
     /// With what was typed before.

@@ -4,7 +4,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use astrops_api::{
     Client, ClientError,
-    client::ExecuteAnswer,
+    auth::{Login, SignedIn},
+    client::{ExecuteAnswer, http_client},
     ids::JobId,
     logs::{HistogramQuery, LogQuery},
     vocabulary::Severity,
@@ -187,15 +188,20 @@ fn is_fault(error: &ClientError) -> bool {
     matches!(error, ClientError::Unreachable(_)) || session_over(error).is_some()
 }
 
+/// Signs in on behalf of nobody: the client that the console was given may carry the token of last time, and an
+/// old token has no business with a new session.
+pub async fn sign_in(client: &Client, login: &Login) -> Result<SignedIn, ClientError> {
+    Client::new(client.base(), http_client()?).login(login).await
+}
+
 /// What the sign-in form says.
 pub fn sign_in_sentence(error: &ClientError, base: &str) -> String {
     match error {
         ClientError::Unreachable(cause) => {
             format!("No daemon answers at {base} ({cause}). Is it running? Try: astrops status")
         }
-        ClientError::Refused(problem) if problem.status == 401 => {
-            "E-mail or password is wrong, or the account is locked for a while.".to_owned()
-        }
-        other => other.to_string(),
+        ClientError::Refused(problem) if problem.detail.is_empty() => format!("{}.", problem.title),
+        ClientError::Refused(problem) => problem.detail.clone(),
+        ClientError::Unexpected(_) => error.to_string(),
     }
 }

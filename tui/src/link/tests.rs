@@ -4,7 +4,7 @@ mod server;
 
 use std::time::Duration;
 
-use astrops_api::{auth::Login, ids::JobId};
+use astrops_api::{Client, auth::Login, ids::JobId};
 use server::{HELD, Server, problem};
 use tokio::sync::mpsc;
 
@@ -21,9 +21,13 @@ struct Console {
 
 impl Console {
     fn of(server: &Server, token: Option<&str>) -> Self {
+        Self::with(server.client(), token)
+    }
+
+    fn with(client: Client, token: Option<&str>) -> Self {
         let (requests, inbox) = mpsc::channel(8);
         let (outbox, updates) = mpsc::channel(8);
-        tokio::spawn(Link::new(server.client(), token.map(Into::into), inbox, outbox, || 0.5).run());
+        tokio::spawn(Link::new(client, token.map(Into::into), inbox, outbox, || 0.5).run());
         Self { requests, updates }
     }
 
@@ -202,17 +206,21 @@ fn refusal(update: &Update) -> Option<String> {
 async fn signing_in_after_the_session_ended() {
     let server = Server::start().await;
     server.set(|script| script.answers.push(("GET /auth/me", 401, problem(401, "the session has expired"))));
-    let mut console = Console::of(&server, Some("old"));
+    let old = server.client().with_token("old".into());
+    let mut console = Console::with(old, Some("old"));
     let ended =
         |update: &Update| if let Update::SessionEnded(why) = update { Some(why.clone()) } else { None };
     assert_eq!(console.wait(ended).await, "the session has expired");
 
-    server.set(|script| script.answers = vec![("POST /auth/login", 401, problem(401, "no"))]);
+    server.set(|script| {
+        script.answers = vec![("POST /auth/login", 401, problem(401, "E-mail or password is wrong."))];
+    });
     let login = || Request::SignIn(Login { email: "ana@example.com".into(), password: "secret".into() });
     console.requests.send(login()).await.unwrap();
     let failed =
         |update: &Update| if let Update::SignInFailed(why) = update { Some(why.clone()) } else { None };
-    assert!(console.wait(failed).await.contains("wrong, or the account is locked"));
+    assert_eq!(console.wait(failed).await, "E-mail or password is wrong.");
+    server.set(|script| assert!(!script.signed.iter().any(|line| line.contains("login")), "an old token"));
 
     let user = serde_json::to_string(&crate::testing::operator()).unwrap();
     let answer = format!(r#"{{"token":"new","expiresIn":3600,"user":{user}}}"#);

@@ -13,7 +13,7 @@ use astrops_api::{
     status::Status,
     vocabulary::Severity,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
@@ -59,6 +59,9 @@ pub struct Dashboard {
     status_due: Due,
     stats_due: Due,
     slow_due: Due,
+    /// When the histogram was asked for last, and whether an error has come since.
+    histogram_asked: Option<DateTime<Utc>>,
+    histogram_old: bool,
 }
 
 impl Dashboard {
@@ -134,7 +137,8 @@ impl Dashboard {
         let Some(row) = self.types().get(self.queue_scroll.cursor) else { return Vec::new() };
         let types = PauseTypes { kind: Some(row.kind) };
         let (title, line, change) = if row.paused {
-            let line = format!("{} queued jobs start to run.", format::count(row.queued));
+            let queued = format::things(usize::try_from(row.queued).unwrap_or(usize::MAX), "queued job");
+            let line = format!("{queued} may run when due.");
             (format!("Resume {} jobs?", row.kind), line, Change::ResumeJobs(types))
         } else {
             let line = "No more of them start until somebody resumes; running ones end.".to_owned();
@@ -229,6 +233,7 @@ impl Screen for Dashboard {
                         && entry.severity >= Severity::Error
                         && self.errors.iter().all(|known| known.id != entry.id)
                     {
+                        self.histogram_old = true;
                         self.errors.push_front(entry.clone());
                         self.errors.truncate(ERRORS);
                     }
@@ -254,7 +259,16 @@ impl Screen for Dashboard {
             effects.push(Effect::Ask(Request::Status));
         }
         if visible && self.slow_due.is_now(context.now, Duration::from_secs(20)) {
-            effects.extend([Request::Histogram, Request::Errors, Request::Schedules].map(Effect::Ask));
+            effects.extend([Request::Errors, Request::Schedules].map(Effect::Ask));
+            self.histogram_old = true;
+            self.histogram_asked = None;
+        }
+        // A flood of errors must not become a flood of questions.
+        let rested = self.histogram_asked.is_none_or(|at| context.now - at >= TimeDelta::seconds(5));
+        if visible && self.histogram_old && rested {
+            self.histogram_old = false;
+            self.histogram_asked = Some(context.now);
+            effects.push(Effect::Ask(Request::Histogram));
         }
         effects
     }

@@ -199,6 +199,8 @@ fn content(detail: &JobDetail, revealed: bool, context: &Context<'_>) -> Lines {
     let job = &detail.job;
     let plain = Style::new();
     let private = match (detail.masked, revealed) {
+        // The daemon masks by who asks, not by what there is: upkeep holds nothing of a person.
+        _ if job.maintenance.is_some() => "",
         (true, _) => " - private fields are hidden, U shows them",
         (false, true) => " - REVEALED; ctrl-r asks again and hides it",
         (false, false) => "",

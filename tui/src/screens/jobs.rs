@@ -25,6 +25,18 @@ use crate::{
 /// Asked again after this while nothing tells of changes.
 const CALM: Duration = Duration::from_secs(30);
 
+/// The hints while the detail has the keys.
+const IN_DETAIL: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::Retry, "retry"),
+    (Action::Cancel, "cancel"),
+    (Action::Reveal, "reveal"),
+    (Action::Json, "raw"),
+    (Action::Follow, "logs"),
+    (Action::Down, "scroll"),
+    (Action::Help, "help"),
+];
+
 /// What mails can be sent.
 #[derive(Debug, Default)]
 enum MailTypes {
@@ -61,6 +73,14 @@ impl Jobs {
             return self.detail.detail().map(|detail| &detail.job).into_iter().collect();
         }
         self.list.table.chosen()
+    }
+
+    /// The job that `typed` names: by its whole id, or by the digits shown of it when its row is loaded.
+    pub fn known(&self, typed: &str) -> Option<JobId> {
+        let typed = typed.to_ascii_lowercase();
+        let short = typed.len() == 8 && typed.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let mut rows = self.list.table.rows().iter().map(|job| job.id);
+        rows.find(|id| short && id.short() == typed).or_else(|| typed.parse().ok())
     }
 
     fn open_form(&mut self) -> Vec<Effect> {
@@ -119,6 +139,9 @@ impl Screen for Jobs {
                 Err("only operators see private fields".into())
             }
             Action::Reveal if !self.split.is_open() => Err("open the job first: Enter".into()),
+            Action::Reveal if self.detail.detail().is_some_and(|known| known.job.maintenance.is_some()) => {
+                Err("a maintenance job has no private fields".into())
+            }
             Action::Open | Action::Follow | Action::Json | Action::Copy if self.chosen().is_empty() => {
                 Err("there is no job under the cursor".into())
             }
@@ -257,12 +280,30 @@ impl Screen for Jobs {
 
     fn prompted(&mut self, ask: &Ask, text: &str, done: bool, context: &Context<'_>) -> Vec<Effect> {
         match ask {
-            Ask::Filter if done => self.list.set_filter(text.trim()),
-            Ask::Delay(ids) if done && !text.trim().is_empty() => match format::parse_time(text, context.now)
-            {
-                Ok(until) => vec![acts::delay(ids, until, context)],
-                Err(reason) => vec![Effect::trouble(reason)],
+            Ask::Filter if done => match self.known(text.trim()) {
+                // An id is not a word that the daemon looks for.
+                Some(id) if self.list.table.select(&id) => {
+                    let mut effects = self.follow_cursor();
+                    effects.push(Effect::note(format!("job {}: the filter is as before", id.short())));
+                    effects
+                }
+                // What is not held may be the id of something else, in a key or an error: the daemon looks.
+                _ => self.list.set_filter(text.trim()),
             },
+            Ask::Delay(ids) if done && !text.trim().is_empty() => {
+                match format::parse_future(text, context.now) {
+                    Ok(until) => {
+                        let rows = self.list.table.rows().iter();
+                        let mut jobs: Vec<&Job> = rows.filter(|job| ids.contains(&job.id)).collect();
+                        if jobs.is_empty() {
+                            let open = self.detail.detail().map(|detail| &detail.job);
+                            jobs.extend(open.filter(|job| ids.contains(&job.id)));
+                        }
+                        vec![acts::delay(ids, &jobs, until, context)]
+                    }
+                    Err(reason) => Prompt::again(ask, text, reason),
+                }
+            }
             _ => Vec::new(),
         }
     }
@@ -287,10 +328,19 @@ impl Screen for Jobs {
         self.split.is_open()
     }
 
+    fn hints(&self) -> &'static [(Action, &'static str)] {
+        if self.split.in_detail() { IN_DETAIL } else { &[] }
+    }
+
     fn remark(&self, context: &Context<'_>) -> Option<String> {
         let marked = self.list.table.marked();
-        if marked == 0 || self.split.in_detail() {
+        if self.split.in_detail() {
             return None;
+        }
+        if marked == 0 {
+            // A narrow table has no room for why a job failed.
+            let job = self.list.table.current()?;
+            return job.error_message.as_ref().map(|error| format!("{}: {error}", job.id.short()));
         }
         let marked = format::things(marked, "job");
         Some(match context.may_change() {

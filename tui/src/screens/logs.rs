@@ -384,7 +384,7 @@ impl Screen for Logs {
             },
             Ask::Time if done && !text.trim().is_empty() => match format::parse_time(text, context.now) {
                 Ok(time) => self.goto_time(time, SEEK_PAGES),
-                Err(reason) => vec![Effect::trouble(reason)],
+                Err(reason) => Prompt::again(ask, text, reason),
             },
             _ => Vec::new(),
         }

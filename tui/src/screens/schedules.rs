@@ -26,6 +26,18 @@ use crate::{
 
 const CALM: Duration = Duration::from_secs(15);
 
+/// The hints while the detail has the keys.
+const IN_DETAIL: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::Trigger, "trigger"),
+    (Action::PauseSchedule, "pause/resume"),
+    (Action::EditSchedule, "edit"),
+    (Action::Follow, "jobs"),
+    (Action::Json, "raw"),
+    (Action::Down, "scroll"),
+    (Action::Help, "help"),
+];
+
 impl Row for Schedule {
     type Key = String;
 
@@ -149,7 +161,11 @@ impl Schedules {
     fn title(&self) -> String {
         let paused = self.all.iter().filter(|schedule| schedule.paused).count();
         let parts = [
-            Some(format!("Schedules {}", self.table.rows().len())),
+            Some(if self.loaded {
+                format!("Schedules {}", self.table.rows().len())
+            } else {
+                "Schedules".to_owned()
+            }),
             (!self.filter.is_empty()).then(|| format!("/{}", text::neutral(&self.filter))),
             (paused > 0).then(|| format!("{paused} paused")),
         ];
@@ -294,6 +310,10 @@ impl Screen for Schedules {
             self.table.select(name);
         }
         Vec::new()
+    }
+
+    fn hints(&self) -> &'static [(Action, &'static str)] {
+        if self.split.in_detail() { IN_DETAIL } else { &[] }
     }
 
     fn is_nested(&self) -> bool {

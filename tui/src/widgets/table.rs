@@ -303,6 +303,14 @@ impl<R: Row> Table<R> {
                 _ => break,
             }
         }
+        // A wide column that had to go may have left room for a narrow one that went before it.
+        let gone = |kept: &[bool]| (0..self.columns.len()).filter(|c| !kept[*c]).collect::<Vec<_>>();
+        let wide = gone(&kept).into_iter().filter(|c| self.columns[*c].width == 0);
+        let rank = wide.map(|c| self.columns[c].rank).min().unwrap_or(u8::MAX);
+        for column in gone(&kept).into_iter().filter(|c| self.columns[*c].rank > rank) {
+            kept[column] = true;
+            kept[column] = needed(&kept) <= room + 1;
+        }
         let fixed: u16 = self
             .columns
             .iter()

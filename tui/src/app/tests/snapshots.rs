@@ -103,9 +103,7 @@ fn signing_in() {
     harness.tell(&Update::Link(crate::message::LinkState::SignedOut));
     harness.write("ana@example.com").press("Enter").write("secret1").press("Enter");
     let waiting = harness.screen(80, 24);
-    harness.tell(&Update::SignInFailed(
-        "E-mail or password is wrong, or the account is locked for a while.".into(),
-    ));
+    harness.tell(&Update::SignInFailed("E-mail or password is wrong.".into()));
     let shots: Vec<String> = SIZES.iter().map(|(width, height)| harness.screen(*width, *height)).collect();
     insta::assert_snapshot!("login", format!("{waiting}\n\n{}", shots.join("\n\n")));
 }
@@ -129,7 +127,8 @@ fn lost_connection_on_a_production_profile() {
     harness.tell(&Update::Link(crate::message::LinkState::Waiting {
         retry_in: std::time::Duration::from_millis(800),
         attempt: 4,
-        reason: "the daemon cannot be reached: Connection refused".into(),
+        reason: "the daemon at 127.0.0.1:7700 does not answer; trying again by itself (Connection refused)"
+            .into(),
     }));
     let shots: Vec<String> = SIZES.iter().map(|(width, height)| harness.screen(*width, *height)).collect();
     insta::assert_snapshot!("lost", format!("{}\n\n{}", shots.join("\n\n"), harness.styles(80, 24)));

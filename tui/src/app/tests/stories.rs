@@ -94,7 +94,7 @@ fn while_disconnected_commands_are_refused_and_data_is_dim() {
     harness.press("y");
     assert!(harness.changes().is_empty(), "the question outlived the connection");
     assert!(harness.screen(120, 24).contains("commands are refused, not queued"));
-    assert!(harness.screen(120, 24).contains("RECONNECTING in 0.5 s (attempt 2)"));
+    assert!(harness.screen(120, 24).contains("next try in 0.5 s (attempt 2)"));
     harness.tell(&Update::Link(LinkState::Live(Duration::from_millis(3))));
     harness.press("R y");
     assert_eq!(harness.changes().len(), 1);

@@ -22,6 +22,8 @@ pub struct Script {
     pub logs: Vec<(u64, String)>,
     /// Requests that came, as `METHOD path?query`.
     pub seen: Vec<String>,
+    /// Those of them that carried a token.
+    pub signed: Vec<String>,
     /// Answers by the beginning of `METHOD path`, before the usual ones: status and body. Status 0 hangs up.
     pub answers: Vec<(&'static str, u16, String)>,
     /// Every connection is dropped at once.
@@ -79,13 +81,14 @@ impl Server {
 }
 
 async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, mut changes: watch::Receiver<u64>) {
-    let Some(line) = read_request(&mut socket).await else { return };
+    let Some((line, signed)) = read_request(&mut socket).await else { return };
     let answer = {
         let mut script = script.lock().unwrap();
         if script.down {
             return;
         }
         script.seen.push(line.clone());
+        script.signed.extend(signed.then(|| line.clone()));
         script
             .answers
             .iter()
@@ -124,7 +127,7 @@ pub fn problem(status: u16, detail: &str) -> String {
     format!(r#"{{"type":"/problems/x","title":"Refused","status":{status},"detail":"{detail}"}}"#)
 }
 
-async fn read_request(socket: &mut TcpStream) -> Option<String> {
+async fn read_request(socket: &mut TcpStream) -> Option<(String, bool)> {
     let mut head = Vec::new();
     let mut byte = [0; 1024];
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -133,7 +136,8 @@ async fn read_request(socket: &mut TcpStream) -> Option<String> {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let line = head.lines().next()?;
-    Some(line.trim_end_matches(" HTTP/1.1").to_owned())
+    let signed = head.to_ascii_lowercase().contains("\r\nauthorization:");
+    Some((line.trim_end_matches(" HTTP/1.1").to_owned(), signed))
 }
 
 /// Sends the events behind `after`, then those that come, until the daemon is down or an event ends the stream.

@@ -133,7 +133,10 @@ impl Dashboard {
         let inner = panel::panel(buffer, area, look, "Errors, newest first", focused);
         if let Some(histogram) = &self.histogram {
             let counts: Vec<u64> = histogram.buckets.iter().map(|at| at.error + at.critical).collect();
-            let all: u64 = counts.iter().sum();
+            // Entries come as they happen, counts a little later: never say fewer than are shown.
+            let since = context.now - chrono::TimeDelta::hours(1);
+            let shown = self.errors.iter().filter(|entry| entry.timestamp >= since).count() as u64;
+            let all = counts.iter().sum::<u64>().max(shown);
             let words = format!(" {} in the last hour ", format::count(all));
             let wide = u16::try_from(words.len()).unwrap_or(0);
             let bars = u16::try_from(counts.len()).unwrap_or(60).min(area.width.saturating_sub(wide + 30));

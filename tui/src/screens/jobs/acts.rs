@@ -90,7 +90,17 @@ pub fn ask(action: Action, jobs: &[&Job], context: &Context<'_>) -> Vec<Effect> 
             lines.push("They and their attempts are gone for good.".into());
             ("Delete", Change::Delete(ids.clone()))
         }
-        _ => ("Run now", Change::Execute(first)),
+        _ => {
+            if let Some(at) = fit[0].next_run_at.filter(|at| *at > context.now) {
+                let what = if fit[0].notification.is_some() { "It goes out" } else { "It runs" };
+                lines.push(format!(
+                    "{what} now instead of at {} ({}).",
+                    format::full(at),
+                    format::relative(at, context.now)
+                ));
+            }
+            ("Run now", Change::Execute(first))
+        }
     };
     lines.extend(describe(&fit));
     let title = format!("{verb} {}?", format::things(ids.len(), "job"));
@@ -98,13 +108,14 @@ pub fn ask(action: Action, jobs: &[&Job], context: &Context<'_>) -> Vec<Effect> 
 }
 
 /// The question before delaying, once the time is known.
-pub fn delay(ids: &[JobId], until: DateTime<Utc>, context: &Context<'_>) -> Effect {
-    if until <= context.now {
-        return Effect::trouble(format!("{} is not in the future", format::full(until)));
-    }
-    let title = format!("Delay {}?", format::things(ids.len(), "job"));
-    let lines =
+pub fn delay(ids: &[JobId], jobs: &[&Job], until: DateTime<Utc>, context: &Context<'_>) -> Effect {
+    let title = match jobs {
+        [job] => format!("Delay job {}?", job.id.short()),
+        _ => format!("Delay {}?", format::things(ids.len(), "job")),
+    };
+    let mut lines =
         vec![format!("Not before {} ({}).", format::full(until), format::relative(until, context.now))];
+    lines.extend(describe(jobs));
     let change = Change::Delay(ids.to_vec(), Delay { run_at: until });
     Effect::Open(Layer::Confirm(Confirm::change(title, lines, ids.len(), change, context)))
 }

@@ -24,8 +24,11 @@ pub fn columns() -> Vec<Column<Job>> {
         column("STATUS", 10, 0, status),
         column("TRY", 5, 4, |job, _| (format!("{}/{}", job.attempt, job.max_attempts), Style::new())),
         column("CREATED", 11, 2, |job, context| (format::moment(job.created_at, context.now), Style::new())),
-        column("TOOK", 8, 5, took),
+        column("TOOK", 8, 6, took),
         column("TARGET", 0, 1, |job, _| (job.target(), Style::new())),
+        column("ERROR", 0, 5, |job, context| {
+            (job.error_message.clone().unwrap_or_default(), context.look.bad)
+        }),
     ]
 }
 

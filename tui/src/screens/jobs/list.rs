@@ -281,7 +281,12 @@ impl List {
         let rows = self.table.rows().len() as u64;
         let total = self.total.unwrap_or(rows);
         let parts = [
-            Some(format!("Jobs {}", format::count(total))),
+            // A list that was never loaded is not an empty one.
+            Some(if self.total.is_none() && rows == 0 {
+                "Jobs".to_owned()
+            } else {
+                format!("Jobs {}", format::count(total))
+            }),
             (rows < total).then(|| format!("{} loaded", format::count(rows))),
             (!self.filter.is_empty()).then(|| format!("/{}", text::neutral(&self.filter))),
             (self.table.marked() > 0).then(|| format!("{} marked", self.table.marked())),
