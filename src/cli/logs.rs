@@ -14,6 +14,7 @@ use super::{
     context::Context,
     failure::Failure,
     follow::{Event, follow},
+    jobs::reference::{self, Reference},
     output::{Output, Tone, neutral},
     times,
     words::Words,
@@ -43,9 +44,9 @@ pub struct Args {
     /// Only of exactly this severity
     #[arg(long, value_name = "SEVERITY", value_parser = Words(Severity::ALL), ignore_case = true)]
     severity: Option<Severity>,
-    /// Only about this job
+    /// Only about this job, by id or by its last eight digits
     #[arg(long, value_name = "ID")]
-    job: Option<JobId>,
+    job: Option<Reference>,
     /// Only about this user
     #[arg(long, value_name = "ID")]
     user: Option<UserId>,
@@ -84,12 +85,16 @@ impl Args {
                 "--tail is at most {most} here; go further back with --before ID"
             )));
         }
-        if self.follow { self.follow(context).await } else { self.list(context).await }
+        let job = match &self.job {
+            Some(said) => Some(reference::one(context, said).await?),
+            None => None,
+        };
+        if self.follow { self.follow(job, context).await } else { self.list(job, context).await }
     }
 
-    async fn list(self, context: &Context) -> Result<(), Failure> {
+    async fn list(self, job: Option<JobId>, context: &Context) -> Result<(), Failure> {
         let ordered = self.order.is_some();
-        let page = context.client.logs(&self.query()).await?;
+        let page = context.client.logs(&self.query(job)).await?;
         context.out.answer(&page, |out| {
             if page.logs.is_empty() {
                 out.note("no such entries");
@@ -103,7 +108,7 @@ impl Args {
         })
     }
 
-    fn query(self) -> LogQuery {
+    fn query(self, job: Option<JobId>) -> LogQuery {
         LogQuery {
             from: self.from,
             to: self.to,
@@ -111,7 +116,7 @@ impl Args {
             severity: self.severity,
             min_severity: self.min_severity,
             user_id: self.user,
-            job_id: self.job,
+            job_id: job,
             q: self.q,
             before: self.before,
             after: self.after,
@@ -122,12 +127,12 @@ impl Args {
         }
     }
 
-    async fn follow(self, context: &Context) -> Result<(), Failure> {
+    async fn follow(self, job: Option<JobId>, context: &Context) -> Result<(), Failure> {
         let out = context.out;
         let tail = self.tail.unwrap_or(USUAL);
         // The stream begins with at least one entry, because without its id a break before the second could
         // not be resumed. With `--tail 0` that one is known and not shown.
-        let mut hidden = if tail == 0 { self.latest(context).await? } else { None };
+        let mut hidden = if tail == 0 { self.latest(job, context).await? } else { None };
         let mut first = Some(tail.max(1));
         let open = async |after: Option<&str>| {
             let query = LogStreamQuery {
@@ -136,7 +141,7 @@ impl Args {
                 tail: after.is_none().then(|| first.take().unwrap_or(MOST_FOLLOWED)),
                 event_type: self.event_type,
                 min_severity: self.min_severity,
-                job_id: self.job,
+                job_id: job,
                 q: self.q.clone(),
             };
             context.client.log_stream(&query).await
@@ -154,11 +159,11 @@ impl Args {
     }
 
     /// The newest entry that would be followed.
-    async fn latest(&self, context: &Context) -> Result<Option<LogId>, Failure> {
+    async fn latest(&self, job: Option<JobId>, context: &Context) -> Result<Option<LogId>, Failure> {
         let query = LogQuery {
             event_type: self.event_type,
             min_severity: self.min_severity,
-            job_id: self.job,
+            job_id: job,
             q: self.q.clone(),
             page_size: Some(1),
             ..LogQuery::default()

@@ -3,7 +3,7 @@
 //! ```toml
 //! [profiles.prod]
 //! url = "https://astrops.example.com"
-//! production = true   # commands that stop, end or repeat work ask first
+//! production = true   # commands that change something ask first
 //! read_only = false   # true: refuse every command that changes something
 //! ```
 //!
@@ -26,7 +26,7 @@ pub struct Profile {
     /// Refuse whatever changes something.
     #[serde(default)]
     pub read_only: bool,
-    /// Ask before what is hard to take back.
+    /// Ask before anything is changed.
     #[serde(default)]
     pub production: bool,
 }

@@ -26,6 +26,9 @@ fn the_latest_entry_comes_last_and_cannot_act_on_the_terminal() {
     let newest_first = told(&mut operator.says("logs --order desc")).out;
     assert!(newest_first.lines().next().unwrap().contains("second"));
     assert_eq!(told(&mut operator.says("logs -n 201")).code, 2);
+    told(&mut operator.says("logs --job 0198f000-0000-7000-8000-000000000001"));
+    let asked = daemon.lines().pop().unwrap();
+    assert_eq!(asked, "GET /logs?jobId=0198f000-0000-7000-8000-000000000001&pageSize=20");
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod act;
 mod create;
 mod list;
 mod queue;
-mod reference;
+pub mod reference;
 mod show;
 mod waiting;
 pub mod watch;
