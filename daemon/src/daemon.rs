@@ -35,6 +35,8 @@ use crate::{
 
 /// How long answers under way may take at shutdown; streams are ended at once.
 const ANSWERS: Duration = Duration::from_secs(5);
+/// What the other end leaves unread for so long ends its connection; accepted connections inherit it.
+const UNREAD_MILLIS: u32 = 60_000;
 /// How long everything but the last rows may take.
 const DRAIN: Duration = Duration::from_secs(21);
 
@@ -88,6 +90,8 @@ impl Daemon {
         let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
             format!("cannot listen on {}: is another daemon running there?", config.server.bind)
         })?;
+        // A reader that stops reading would keep its connection, its place among the streams and what waits for it.
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_MILLIS).context("cannot limit unread answers")?;
         let addr = listener.local_addr()?;
         std::fs::write(config.data.dir.join("daemon.addr"), format!("http://{addr}\n"))?;
         let recorders = TaskTracker::new();
