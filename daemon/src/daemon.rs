@@ -91,7 +91,8 @@ impl Daemon {
             format!("cannot listen on {}: is another daemon running there?", config.server.bind)
         })?;
         // A reader that stops reading would keep its connection, its place among the streams and what waits for it.
-        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_MILLIS).context("cannot limit unread answers")?;
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_MILLIS)
+            .context("cannot limit unread answers")?;
         let addr = listener.local_addr()?;
         std::fs::write(config.data.dir.join("daemon.addr"), format!("http://{addr}\n"))?;
         let recorders = TaskTracker::new();
