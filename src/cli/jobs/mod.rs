@@ -3,7 +3,7 @@
 //! - [`list`], [`show`]: reading.
 //! - [`act`]: what is done to one or more jobs by id, reported per id.
 //! - [`create`], [`queue`]: a new job; pausing and resuming types.
-//! - [`reference`]: which job is meant; [`waiting`]: why one that is waited for does not end.
+//! - [`mod@reference`]: which job is meant; [`waiting`]: why one that is waited for does not end.
 //! - [`watch`]: changes as they happen, or until given jobs have ended.
 
 mod act;
