@@ -91,7 +91,7 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_ready ON jobs (priority, run_at, id) WHERE status = 'queued';                                -- claim
 CREATE INDEX jobs_exceptions ON jobs (status, id) WHERE status IN ('processing', 'failed', 'cancelled');       -- reaper, console
-CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE status IN ('queued', 'processing');
+CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL AND status IN ('queued', 'processing');
 
 -- One row at the end of an attempt. No foreign key: it would cost a lookup for each.
 CREATE TABLE job_attempts (

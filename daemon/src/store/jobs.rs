@@ -120,14 +120,14 @@ const INSERT: Sql = Sql {
                     value->>'run_at', value->>'max_attempts', value->>'max_attempts', value->>'unique_key',
                     value->>'created_by', value->>'schedule', value->>'created_at', value->>'created_at'
                FROM jsonb_each($1) WHERE 1 = 1
-             ON CONFLICT (unique_key) WHERE status IN ('queued', 'processing') DO NOTHING",
+             ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND status IN ('queued', 'processing') DO NOTHING",
     postgres: "INSERT INTO jobs (id, type, status, phase, priority, payload, run_at, max_attempts, attempts_granted,
                                  unique_key, created_by, schedule, created_at, updated_at)
                SELECT id, kind, 'queued', phase, priority, payload, run_at, max_attempts, max_attempts,
                       unique_key, created_by, schedule, created_at, created_at
                  FROM jsonb_to_recordset($1) AS d (id UUID, kind TEXT, phase TEXT, priority BIGINT, payload JSONB, run_at TIMESTAMPTZ,
                       max_attempts BIGINT, unique_key TEXT, created_by TEXT, schedule TEXT, created_at TIMESTAMPTZ)
-               ON CONFLICT (unique_key) WHERE status IN ('queued', 'processing') DO NOTHING",
+               ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND status IN ('queued', 'processing') DO NOTHING",
 };
 const STORED: Sql = Sql {
     sqlite: "SELECT jobs.id FROM jsonb_each($1) JOIN jobs ON jobs.id = unhex(value->>'id')",
