@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Secret,
-    ids::UserId,
+    ids::{SessionId, UserId},
     vocabulary::{Right, Role},
 };
 
@@ -45,6 +45,9 @@ pub struct Registered {
     /// Seconds until the token ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+    /// What gets the next access token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Secret>,
 }
 
 /// POST /auth/login.
@@ -57,6 +60,18 @@ pub struct Login {
     /// The password.
     #[schema(max_length = 128)]
     pub password: Secret,
+    /// What the device calls itself, so that its owner recognises the session; one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100)]
+    pub device_id: Option<String>,
+}
+
+impl Login {
+    /// The sign-in of a device that does not name itself.
+    #[must_use]
+    pub fn new(email: impl Into<String>, password: Secret) -> Self {
+        Self { email: email.into(), password, device_id: None }
+    }
 }
 
 /// The answer to [`Login`].
@@ -67,12 +82,88 @@ pub struct SignedIn {
     pub token: Secret,
     /// Seconds until it ends.
     pub expires_in: u64,
+    /// What gets the next access token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Secret>,
     /// Who signed in.
     pub user: User,
 }
 
+/// POST /auth/refresh.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Refresh {
+    /// The newest refresh token of the session.
+    #[schema(max_length = 200)]
+    pub refresh_token: Secret,
+}
+
+/// The answer to [`Refresh`]; the refresh token that was sent is spent.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refreshed {
+    /// The next access token.
+    pub token: Secret,
+    /// Seconds until it ends.
+    pub expires_in: u64,
+    /// What gets the one after it.
+    pub refresh_token: Secret,
+}
+
+/// PUT /auth/password: ends every other session.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The one that is valid now.
+    #[schema(max_length = 128)]
+    pub current_password: Secret,
+    /// 8 to 128 characters, none of the common ones.
+    #[schema(min_length = 8, max_length = 128)]
+    pub new_password: Secret,
+}
+
+/// One sign-in of a user on a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// What the device said of itself.
+    pub device_info: DeviceInfo,
+    /// Whether it is the session of this request.
+    pub is_current: bool,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// Its last use, to the minute.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends unless it is refreshed.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The device of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceInfo {
+    /// The program's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The address that it signed in from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Its name, when it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+}
+
+/// The answer to GET /auth/sessions and GET /users/{id}/sessions: living sessions, the last used first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sessions {
+    /// Every living session.
+    pub sessions: Vec<Session>,
+}
+
 /// A user as others may see it; never a hash.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// The user's id.

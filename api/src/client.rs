@@ -7,14 +7,23 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Problem, Secret,
-    auth::{Login, Register, Registered, SignedIn, User},
-    ids::JobId,
+    audit::{AuditPage, AuditQuery},
+    auth::{ChangePassword, Login, Refresh, Refreshed, Register, Registered, Sessions, SignedIn},
+    bookings::{Booking, BookingDetail, BookingPage, BookingQuery, CancelBooking, NewBooking, Paid, Pay},
+    events::DomainEvent,
+    ids::{BookingId, JobId, KeyId, LaunchId, SessionId, UserId},
     jobs::{Delay, Execute, Executed, Job, JobDetail, JobPage, JobQuery, JobStats, NewJob, PauseTypes},
+    keys::{KeyMade, NewKey, ServiceKeys},
+    launches::{
+        CancelLaunch, CapacityLogPage, CapacityLogQuery, EditLaunch, Launch, LaunchPage, LaunchQuery,
+        NewLaunch,
+    },
     logs::{Histogram, HistogramQuery, LogEntry, LogPage, LogQuery, LogStreamQuery, NewLog, OneOrMany},
     notifications::{NewNotification, NewPreview, NotificationQueued, NotificationTypes, Preview},
     schedules::{EditSchedule, Schedule, ScheduleRun, ScheduleRuns, Schedules},
     sse::{self, EventStream},
     status::{Health, Status},
+    users::{Account, EditUser, FollowerPage, FollowerQuery, UserPage, UserQuery},
 };
 
 /// Why a call gave no answer of its type.
@@ -110,6 +119,11 @@ impl Client {
         }
     }
 
+    /// A request without a body, answered without one.
+    async fn order(&self, method: Method, path: &str) -> Answer<()> {
+        Self::send(self.request(method, path).timeout(CALL)).await.map(drop)
+    }
+
     /// A POST without a body.
     async fn act<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
         Self::read(Self::send(self.request(Method::POST, path).timeout(CALL)).await?).await
@@ -172,14 +186,180 @@ impl Client {
         self.post("/auth/login", body).await
     }
 
+    /// POST /auth/refresh.
+    pub async fn refresh(&self, body: &Refresh) -> Answer<Refreshed> {
+        self.post("/auth/refresh", body).await
+    }
+
     /// GET /auth/me.
-    pub async fn me(&self) -> Answer<User> {
+    pub async fn me(&self) -> Answer<Account> {
         self.get("/auth/me", &()).await
     }
 
     /// POST /auth/logout.
     pub async fn logout(&self) -> Answer<()> {
-        Self::send(self.request(Method::POST, "/auth/logout").timeout(CALL)).await.map(drop)
+        self.order(Method::POST, "/auth/logout").await
+    }
+
+    /// PUT /auth/password.
+    pub async fn change_password(&self, body: &ChangePassword) -> Answer<()> {
+        Self::send(self.request(Method::PUT, "/auth/password").timeout(CALL).json(body)).await.map(drop)
+    }
+
+    /// GET /auth/sessions: one's own.
+    pub async fn sessions(&self) -> Answer<Sessions> {
+        self.get("/auth/sessions", &()).await
+    }
+
+    /// DELETE /auth/sessions/{id}: one's own.
+    pub async fn revoke_session(&self, id: SessionId) -> Answer<()> {
+        self.order(Method::DELETE, &format!("/auth/sessions/{id}")).await
+    }
+
+    /// POST /auth/keys.
+    pub async fn create_key(&self, body: &NewKey) -> Answer<KeyMade> {
+        self.post("/auth/keys", body).await
+    }
+
+    /// GET /auth/keys.
+    pub async fn keys(&self) -> Answer<ServiceKeys> {
+        self.get("/auth/keys", &()).await
+    }
+
+    /// DELETE /auth/keys/{id}.
+    pub async fn revoke_key(&self, id: KeyId) -> Answer<()> {
+        self.order(Method::DELETE, &format!("/auth/keys/{id}")).await
+    }
+
+    /// GET /users.
+    pub async fn users(&self, query: &UserQuery) -> Answer<UserPage> {
+        self.get("/users", query).await
+    }
+
+    /// GET /users/{id}.
+    pub async fn user(&self, id: UserId) -> Answer<Account> {
+        self.get(&format!("/users/{id}"), &()).await
+    }
+
+    /// PUT /users/{id}.
+    pub async fn edit_user(&self, id: UserId, body: &EditUser) -> Answer<Account> {
+        self.call(Method::PUT, &format!("/users/{id}"), body).await
+    }
+
+    /// DELETE /users/{id}: cancels what is the user's and erases the person.
+    pub async fn delete_user(&self, id: UserId) -> Answer<()> {
+        self.order(Method::DELETE, &format!("/users/{id}")).await
+    }
+
+    /// POST /users/{id}/unlock.
+    pub async fn unlock_user(&self, id: UserId) -> Answer<Account> {
+        self.act(&format!("/users/{id}/unlock")).await
+    }
+
+    /// GET /users/{id}/sessions.
+    pub async fn user_sessions(&self, id: UserId) -> Answer<Sessions> {
+        self.get(&format!("/users/{id}/sessions"), &()).await
+    }
+
+    /// DELETE /users/{id}/sessions: ends every session of the user.
+    pub async fn revoke_user_sessions(&self, id: UserId) -> Answer<()> {
+        self.order(Method::DELETE, &format!("/users/{id}/sessions")).await
+    }
+
+    /// PUT /users/{id}/follow.
+    pub async fn follow(&self, supplier: UserId) -> Answer<()> {
+        self.order(Method::PUT, &format!("/users/{supplier}/follow")).await
+    }
+
+    /// DELETE /users/{id}/follow.
+    pub async fn unfollow(&self, supplier: UserId) -> Answer<()> {
+        self.order(Method::DELETE, &format!("/users/{supplier}/follow")).await
+    }
+
+    /// GET /users/{id}/followers.
+    pub async fn followers(&self, supplier: UserId, query: &FollowerQuery) -> Answer<FollowerPage> {
+        self.get(&format!("/users/{supplier}/followers"), query).await
+    }
+
+    /// GET /launches.
+    pub async fn launches(&self, query: &LaunchQuery) -> Answer<LaunchPage> {
+        self.get("/launches", query).await
+    }
+
+    /// GET /launches/{id}.
+    pub async fn launch(&self, id: LaunchId) -> Answer<Launch> {
+        self.get(&format!("/launches/{id}"), &()).await
+    }
+
+    /// POST /launches.
+    pub async fn create_launch(&self, body: &NewLaunch) -> Answer<Launch> {
+        self.post("/launches", body).await
+    }
+
+    /// PUT /launches/{id}.
+    pub async fn edit_launch(&self, id: LaunchId, body: &EditLaunch) -> Answer<Launch> {
+        self.call(Method::PUT, &format!("/launches/{id}"), body).await
+    }
+
+    /// DELETE /launches/{id}: cancels it and every booking.
+    pub async fn cancel_launch(&self, id: LaunchId, body: &CancelLaunch) -> Answer<Launch> {
+        self.call(Method::DELETE, &format!("/launches/{id}"), body).await
+    }
+
+    /// PUT /launches/{id}/interest.
+    pub async fn express_interest(&self, id: LaunchId) -> Answer<()> {
+        self.order(Method::PUT, &format!("/launches/{id}/interest")).await
+    }
+
+    /// DELETE /launches/{id}/interest.
+    pub async fn withdraw_interest(&self, id: LaunchId) -> Answer<()> {
+        self.order(Method::DELETE, &format!("/launches/{id}/interest")).await
+    }
+
+    /// GET /launches/{id}/capacity-log.
+    pub async fn capacity_log(&self, id: LaunchId, query: &CapacityLogQuery) -> Answer<CapacityLogPage> {
+        self.get(&format!("/launches/{id}/capacity-log"), query).await
+    }
+
+    /// GET /launches/{id}/bookings.
+    pub async fn launch_bookings(&self, id: LaunchId, query: &BookingQuery) -> Answer<BookingPage> {
+        self.get(&format!("/launches/{id}/bookings"), query).await
+    }
+
+    /// GET /bookings.
+    pub async fn bookings(&self, query: &BookingQuery) -> Answer<BookingPage> {
+        self.get("/bookings", query).await
+    }
+
+    /// GET /bookings/{id}.
+    pub async fn booking(&self, id: BookingId) -> Answer<BookingDetail> {
+        self.get(&format!("/bookings/{id}"), &()).await
+    }
+
+    /// POST /bookings.
+    pub async fn book(&self, body: &NewBooking) -> Answer<Booking> {
+        self.post("/bookings", body).await
+    }
+
+    /// DELETE /bookings/{id}.
+    pub async fn cancel_booking(&self, id: BookingId, body: &CancelBooking) -> Answer<Booking> {
+        self.call(Method::DELETE, &format!("/bookings/{id}"), body).await
+    }
+
+    /// POST /bookings/{id}/payment.
+    pub async fn pay(&self, id: BookingId, body: &Pay) -> Answer<Paid> {
+        self.post(&format!("/bookings/{id}/payment"), body).await
+    }
+
+    /// GET /stream: domain events; `after` resumes behind an event's id.
+    pub async fn event_stream(&self, after: Option<&str>) -> Answer<EventStream<DomainEvent>> {
+        let query: Vec<(&str, &str)> = after.map(|id| ("after", id)).into_iter().collect();
+        self.stream("/stream", &query).await
+    }
+
+    /// GET /audit.
+    pub async fn audit(&self, query: &AuditQuery) -> Answer<AuditPage> {
+        self.get("/audit", query).await
     }
 
     /// POST /logs with one entry.
@@ -268,7 +448,7 @@ impl Client {
 
     /// DELETE /jobs/{id}: only ended jobs.
     pub async fn delete_job(&self, id: JobId) -> Answer<()> {
-        Self::send(self.request(Method::DELETE, &format!("/jobs/{id}"))).await.map(drop)
+        self.order(Method::DELETE, &format!("/jobs/{id}")).await
     }
 
     /// POST /jobs/pause.

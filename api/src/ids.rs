@@ -92,9 +92,24 @@ ids! {
     SessionId,
     /// One run of a daemon: `UUIDv7`.
     NodeId,
+    /// A launch: `UUIDv8` that carries an `ObjectId`.
+    LaunchId,
+    /// A booking: `UUIDv8` that carries an `ObjectId`.
+    BookingId,
+    /// A service key: `UUIDv7`.
+    KeyId,
     /// Any entity that is reconciled: `UUIDv8` that carries an `ObjectId`.
     EntityId,
 }
+
+macro_rules! entities {
+    ($($name:ident),+) => { $(
+        impl From<$name> for EntityId { fn from(id: $name) -> Self { Self(id.0) } }
+        impl From<EntityId> for $name { fn from(id: EntityId) -> Self { Self(id.0) } }
+    )+ };
+}
+
+entities!(UserId, LaunchId, BookingId);
 
 #[cfg(test)]
 mod tests {

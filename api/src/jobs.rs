@@ -101,9 +101,20 @@ pub struct Reconciliation {
 pub struct Maintenance {
     /// The housekeeping task.
     pub task: MaintenanceTask,
+    /// What it is about, where it is about one thing: the payment to refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<uuid::Uuid>,
     /// What it did, in words; only in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+}
+
+impl Maintenance {
+    /// A request for `task`.
+    #[must_use]
+    pub const fn of(task: MaintenanceTask) -> Self {
+        Self { task, subject: None, result: None }
+    }
 }
 
 /// How far a running job is.

@@ -247,6 +247,102 @@ words! {
         /// The last job had not ended.
         Overlapped = "overlapped",
     }
+    /// Where a launch stands.
+    LaunchStatus {
+        /// It will happen.
+        Scheduled = "scheduled",
+        /// It will not.
+        Cancelled = "cancelled",
+        /// It has happened.
+        Completed = "completed",
+    }
+    /// Where a booking stands. Confirmed and pending ones hold seats.
+    BookingStatus {
+        /// The seats are the customer's.
+        Confirmed = "confirmed",
+        /// The seats are free again.
+        Cancelled = "cancelled",
+        /// The seats are held, the customer side has not confirmed.
+        Pending = "pending",
+    }
+    /// Where the payment of a booking stands.
+    PaymentStatus {
+        /// The money is here.
+        Paid = "paid",
+        /// Not yet paid.
+        Pending = "pending",
+        /// The last attempt was refused.
+        Failed = "failed",
+        /// The money went back.
+        Refunded = "refunded",
+    }
+    /// How a booking was paid.
+    PaymentMethod {
+        /// A credit card.
+        CreditCard = "credit_card",
+        /// A debit card.
+        DebitCard = "debit_card",
+        /// PayPal; arrives only from the document side.
+        Paypal = "paypal",
+        /// A payment method that Stripe keeps.
+        Stripe = "stripe",
+        /// Cash; arrives only from the document side.
+        Cash = "cash",
+    }
+    /// Who moves the money (*extension*).
+    Provider {
+        /// Embedded: behaves like Stripe's published test cards.
+        Sandbox = "sandbox",
+        /// Stripe.
+        Stripe = "stripe",
+    }
+    /// Where one attempt to pay stands (*extension*).
+    PaymentState {
+        /// Asked for; the provider has not answered.
+        Pending = "pending",
+        /// The customer has to confirm (3-D Secure).
+        RequiresAction = "requires_action",
+        /// The money is here.
+        Paid = "paid",
+        /// It was refused.
+        Failed = "failed",
+        /// The money is to go back; a job does it.
+        Refunding = "refunding",
+        /// The money went back.
+        Refunded = "refunded",
+    }
+    /// What happened to the seats of a launch.
+    CapacityOperation {
+        /// Taken.
+        Reserve = "reserve",
+        /// Given back.
+        Release = "release",
+    }
+    /// What a domain event tells (*extension*).
+    DomainEventKind {
+        /// A launch is new.
+        LaunchCreated = "launch.created",
+        /// A launch has changed, or the seats that are left.
+        LaunchUpdated = "launch.updated",
+        /// A launch does not happen.
+        LaunchCancelled = "launch.cancelled",
+        /// A launch is over.
+        LaunchCompleted = "launch.completed",
+        /// The sale of a launch has started.
+        LaunchSaleStarted = "launch.sale-started",
+        /// A booking is new.
+        BookingCreated = "booking.created",
+        /// A booking has changed, or its payment.
+        BookingUpdated = "booking.updated",
+        /// A booking is cancelled.
+        BookingCancelled = "booking.cancelled",
+        /// A user is new.
+        UserCreated = "user.created",
+        /// A user has changed.
+        UserUpdated = "user.updated",
+        /// A user is erased.
+        UserDeleted = "user.deleted",
+    }
     /// The direction of a list.
     Order {
         /// Smallest or oldest first.

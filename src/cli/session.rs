@@ -32,7 +32,7 @@ impl Login {
         let url = context.client.base();
         warn_of_plain_text(context);
         let password = prompt::password(self.password_stdin)?;
-        let body = auth::Login { email: self.email, password };
+        let body = auth::Login::new(self.email, password);
         let signed_in = context.stranger.login(&body).await.map_err(|error| match error {
             // Not "sign in first": that is what is being done.
             ClientError::Refused(problem) if problem.status == 401 => Failure::Explained {
@@ -94,7 +94,7 @@ pub async fn logout(context: &Context) -> Result<(), Failure> {
 
 /// `whoami`.
 pub async fn whoami(context: &Context) -> Result<(), Failure> {
-    let user = context.client.me().await?;
+    let user = context.client.me().await?.user;
     context.out.answer(&user, |out| {
         let mut facts = Facts::default();
         facts.add("e-mail", &user.email);

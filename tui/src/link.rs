@@ -169,7 +169,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     /// Asks who we are and opens the streams behind what was seen last.
     async fn connect(&mut self, client: &Client, welcomed: &mut bool) -> Result<(Streams, Duration), Ended> {
         let began = Instant::now();
-        let user = client.me().await.map_err(|error| ended(&error, client.base()))?;
+        let user = client.me().await.map_err(|error| ended(&error, client.base()))?.user;
         let latency = began.elapsed();
         if user.role != Role::Employee {
             return Err(Ended::SignedOut(format!(

@@ -1,18 +1,27 @@
 //! The access table: ONE place that says who may call what. A route without a row is refused for everybody; a test
 //! compares the table with the paths of `/openapi.json`.
 
-use astrops_api::vocabulary::Scope;
+use astrops_api::vocabulary::{Role, Scope};
 use axum::http::Method;
 
 use super::Principal;
 
-/// Who may call a route.
+/// Who may call a route. What belongs to somebody is besides judged by its handler: *own* means that the handler
+/// answers 404 for what is not the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     /// Everybody.
     Anyone,
-    /// Every signed-in user.
-    User,
+    /// Every signed-in user; service keys with the scope.
+    User(Option<Scope>),
+    /// Customers.
+    Customer,
+    /// Customers for themselves; operators for somebody.
+    CustomerOrOperator,
+    /// Suppliers for their own; operators.
+    SupplierOrOperator,
+    /// Suppliers for their own; employees.
+    SupplierOrEmployee,
     /// Employees, and service keys with the scope.
     Employee(Option<Scope>),
     /// Employees with the operator right, and service keys with the scope.
@@ -22,11 +31,16 @@ pub enum Who {
 impl Who {
     /// Whether `principal` is among them.
     pub fn admits(self, principal: &Principal) -> bool {
+        let has = |scope: Option<Scope>| scope.is_some_and(|scope| principal.has_scope(scope));
         match self {
             Self::Anyone => true,
-            Self::User => principal.user().is_some(),
-            Self::Employee(_) => principal.is_employee(),
-            Self::Operator(_) => principal.is_operator(),
+            Self::User(scope) => principal.user().is_some() || has(scope),
+            Self::Customer => principal.is(Role::Customer),
+            Self::CustomerOrOperator => principal.is(Role::Customer) || principal.is_operator(),
+            Self::SupplierOrOperator => principal.is(Role::Supplier) || principal.is_operator(),
+            Self::SupplierOrEmployee => principal.is(Role::Supplier) || principal.is_employee(),
+            Self::Employee(scope) => principal.is_employee() || has(scope),
+            Self::Operator(scope) => principal.is_operator() || has(scope),
         }
     }
 
@@ -34,7 +48,11 @@ impl Who {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Anyone => "anyone",
-            Self::User => "signed-in users",
+            Self::User(_) => "signed-in users",
+            Self::Customer => "customers",
+            Self::CustomerOrOperator => "customers, and employees with the operator right",
+            Self::SupplierOrOperator => "suppliers, and employees with the operator right",
+            Self::SupplierOrEmployee => "suppliers and employees",
             Self::Employee(_) => "employees",
             Self::Operator(_) => "employees with the operator right",
         }
@@ -52,8 +70,8 @@ const OPERATOR: Who = Who::Operator(None);
 pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/auth/register", Who::Anyone),
     (Method::POST, "/auth/login", Who::Anyone),
-    (Method::POST, "/auth/logout", Who::User),
-    (Method::GET, "/auth/me", Who::User),
+    (Method::POST, "/auth/logout", Who::User(None)),
+    (Method::GET, "/auth/me", Who::User(None)),
     (Method::POST, "/logs", Who::Operator(Some(Scope::LogsWrite))),
     (Method::GET, "/logs", read()),
     (Method::GET, "/logs/stream", read()),

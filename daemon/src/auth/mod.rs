@@ -9,7 +9,11 @@ pub mod access;
 pub mod password;
 pub mod token;
 
-use astrops_api::{auth::User, ids::SessionId, vocabulary::Role};
+use astrops_api::{
+    auth::User,
+    ids::{KeyId, SessionId},
+    vocabulary::{Role, Scope},
+};
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -18,6 +22,19 @@ pub enum Principal {
     Anonymous,
     /// A signed-in user.
     User(Box<SignedInUser>),
+    /// Another program, by its service key.
+    Key(Box<KeyHolder>),
+}
+
+/// A program with a living service key.
+#[derive(Clone, Debug)]
+pub struct KeyHolder {
+    /// The key.
+    pub id: KeyId,
+    /// What the key is called.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
 }
 
 /// A user with a living session.
@@ -30,18 +47,19 @@ pub struct SignedInUser {
 }
 
 impl Principal {
-    /// `user:<id>` or `anonymous`: as audit rows and logs name it.
+    /// `user:<id>`, `key:<name>` or `anonymous`: as audit rows and logs name it.
     pub fn name(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
             Self::User(signed_in) => format!("user:{}", signed_in.user.id),
+            Self::Key(key) => format!("key:{}", key.name),
         }
     }
 
     /// The signed-in user.
     pub fn user(&self) -> Option<&User> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Key(_) => None,
             Self::User(signed_in) => Some(&signed_in.user),
         }
     }
@@ -51,8 +69,18 @@ impl Principal {
         self.user().is_some_and(User::is_operator)
     }
 
+    /// Whether it is a user with this role.
+    pub fn is(&self, role: Role) -> bool {
+        self.user().is_some_and(|user| user.role == role)
+    }
+
+    /// Whether it is a program whose key has this scope.
+    pub fn has_scope(&self, scope: Scope) -> bool {
+        matches!(self, Self::Key(key) if key.scopes.contains(&scope))
+    }
+
     /// Whether it is an employee.
     pub fn is_employee(&self) -> bool {
-        self.user().is_some_and(|user| user.role == Role::Employee)
+        self.is(Role::Employee)
     }
 }

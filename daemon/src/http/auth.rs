@@ -4,6 +4,7 @@ use astrops_api::{
     auth::{Login, Register, Registered, SignedIn, User},
     ids::{EntityId, SessionId},
     problem::FieldError,
+    users::Account,
     vocabulary::{EventType, Right, Role, Severity},
 };
 use axum::{
@@ -98,7 +99,7 @@ async fn register(
     let (token, expires_in) = session.unzip();
     let target = user.id.to_string();
     let details = json!({ "role": user.role, "right": user.right });
-    let answer = Registered { user, token, expires_in };
+    let answer = Registered { user, token, expires_in, refresh_token: None };
     work.answer(StatusCode::CREATED, Audit { action: "user.register", target: &target, details }, &answer)
         .await
 }
@@ -151,7 +152,7 @@ async fn login(State(app): State<App>, caller: Caller, Body(body, _): Body<Login
     .await?;
     let target = user.id.to_string();
     let audit = Audit { action: "auth.login", target: &target, details: json!({ "email": user.email }) };
-    work.answer(StatusCode::OK, audit, &SignedIn { token, expires_in, user }).await
+    work.answer(StatusCode::OK, audit, &SignedIn { token, expires_in, refresh_token: None, user }).await
 }
 
 /// End this session
@@ -171,10 +172,14 @@ async fn logout(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
 }
 
 /// Who am I
-#[utoipa::path(get, path = "/auth/me", tag = "auth", responses((status = 200, body = User), Problems))]
-async fn me(caller: Caller) -> ApiResult<Json<User>> {
-    let user = caller.principal.user().cloned();
-    user.map(Json).ok_or_else(|| ApiError::new(Kind::SignInRequired, "nobody is signed in"))
+#[utoipa::path(get, path = "/auth/me", tag = "auth", responses((status = 200, body = Account), Problems))]
+async fn me(State(app): State<App>, caller: Caller) -> ApiResult<Json<Account>> {
+    let nobody = || ApiError::new(Kind::SignInRequired, "nobody is signed in");
+    let id = caller.principal.user().ok_or_else(nobody)?.id;
+    let mut tx = app.db.read().await?;
+    let account = users::account(&mut tx, id, app.clock.now()).await?;
+    tx.rollback().await?;
+    account.map(Json).ok_or_else(nobody)
 }
 
 async fn open_session(

@@ -23,6 +23,14 @@ pub enum Kind {
     Conflict,
     EmailTaken,
     DuplicateJob,
+    SoldOut,
+    AlreadyBooked,
+    SalesNotStarted,
+    SalesStarted,
+    LaunchCancelled,
+    LaunchEnded,
+    CardDeclined,
+    TooManyRequests,
     PayloadTooLarge,
     UnsupportedMediaType,
     Invalid,
@@ -47,6 +55,14 @@ impl Kind {
         Self::Conflict,
         Self::EmailTaken,
         Self::DuplicateJob,
+        Self::SoldOut,
+        Self::AlreadyBooked,
+        Self::SalesNotStarted,
+        Self::SalesStarted,
+        Self::LaunchCancelled,
+        Self::LaunchEnded,
+        Self::CardDeclined,
+        Self::TooManyRequests,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Invalid,
@@ -76,6 +92,22 @@ impl Kind {
             Self::EmailTaken => (StatusCode::CONFLICT, "email-taken", "The e-mail address is taken"),
             Self::DuplicateJob => {
                 (StatusCode::CONFLICT, "duplicate-job", "A job with this unique key waits or runs")
+            }
+            Self::SoldOut => (StatusCode::CONFLICT, "sold-out", "There are not that many seats left"),
+            Self::AlreadyBooked => {
+                (StatusCode::CONFLICT, "already-booked", "The customer has a booking of this launch")
+            }
+            Self::SalesNotStarted => {
+                (StatusCode::CONFLICT, "sales-not-started", "The sale of this launch has not started")
+            }
+            Self::SalesStarted => {
+                (StatusCode::CONFLICT, "sales-started", "The sale of this launch has started")
+            }
+            Self::LaunchCancelled => (StatusCode::CONFLICT, "launch-cancelled", "The launch does not happen"),
+            Self::LaunchEnded => (StatusCode::CONFLICT, "launch-ended", "The launch has started or is over"),
+            Self::CardDeclined => (StatusCode::PAYMENT_REQUIRED, "card-declined", "The payment was refused"),
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests in a short time")
             }
             Self::PayloadTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large")

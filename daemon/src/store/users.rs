@@ -3,6 +3,7 @@
 use astrops_api::{
     auth::User,
     ids::UserId,
+    users::Account,
     vocabulary::{Right, Role},
 };
 use chrono::{DateTime, Utc};
@@ -88,6 +89,49 @@ pub async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<Credentials>, s
         .await
     })?;
     Ok(row.map(Credentials::from))
+}
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    #[sqlx(flatten)]
+    row: Row,
+    last_login_at: Option<DateTime<Utc>>,
+    failed_login_attempts: i64,
+    locked_until: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
+}
+
+impl AccountRow {
+    fn at(self, now: DateTime<Utc>) -> Account {
+        let is_locked = self.locked_until.is_some_and(|until| until > now);
+        let is_active = self.row.is_active;
+        Account {
+            user: Credentials::from(self.row).user,
+            is_active,
+            is_locked,
+            locked_until: self.locked_until.filter(|_| is_locked),
+            failed_login_attempts: u32::try_from(self.failed_login_attempts).unwrap_or(u32::MAX),
+            last_login_at: self.last_login_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+macro_rules! account_columns {
+    () => {
+        r#"id, email, name, role, "right", password_hash, is_active, created_at, last_login_at, failed_login_attempts, locked_until, updated_at"#
+    };
+}
+
+/// The user with the state of the account at `now`.
+pub async fn account(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<Option<Account>, sqlx::Error> {
+    let row: Option<AccountRow> = on!(tx, |conn| {
+        sqlx::query_as(concat!("SELECT ", account_columns!(), " FROM users WHERE id = $1"))
+            .bind(id.0)
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(row.map(|row| row.at(now)))
 }
 
 /// Remembers a sign-in, and a hash made anew when the old one had weaker parameters.

@@ -144,7 +144,7 @@ async fn a_paused_type_is_not_claimed(daemon: TestDaemon) {
     let care = NewJob {
         kind: JobType::Maintenance,
         notification: None,
-        maintenance: Some(Maintenance { task: MaintenanceTask::ExpireSessions, result: None }),
+        maintenance: Some(Maintenance::of(MaintenanceTask::ExpireSessions)),
         ..mail("")
     };
     let other = daemon.operator.create_job(&care).await.unwrap().id;

@@ -177,7 +177,7 @@ fn announce(out: Output, client: &Client, staff: &Staff, seed: u64, folder: &Pat
 }
 
 async fn open_console(client: Client, operator: &Account, look: &Look) -> Result<(), Failure> {
-    let login = Login { email: operator.email.clone(), password: operator.password.clone() };
+    let login = Login::new(&operator.email, operator.password.clone());
     let signed_in = client.login(&login).await?;
     let options = Options {
         profile_name: "demo".to_owned(),

@@ -107,7 +107,7 @@ impl Traffic {
     }
 
     async fn sign_in(&mut self) {
-        let login = Login { email: self.account.email.clone(), password: self.account.password.clone() };
+        let login = Login::new(&self.account.email, self.account.password.clone());
         if let Ok(signed_in) = self.public.login(&login).await {
             self.service = self.public.with_token(signed_in.token);
         }
@@ -148,7 +148,7 @@ impl Traffic {
         let number = self.dice.random_range(0..CUSTOMERS);
         let Some(customer) = self.customers.get(number) else { return Ok(()) };
         let guess = if good { customer.password.clone() } else { staff::password(&mut self.dice) };
-        match self.public.login(&Login { email: customer.email.clone(), password: guess }).await {
+        match self.public.login(&Login::new(&customer.email, guess)).await {
             Ok(signed_in) => self.public.with_token(signed_in.token).logout().await,
             // A wrong password is what was meant.
             Err(ClientError::Refused(_)) => Ok(()),
@@ -171,7 +171,7 @@ impl Traffic {
     }
 
     async fn upkeep(&mut self) -> Result<(), ClientError> {
-        let maintenance = Maintenance { task: MaintenanceTask::ExpireSessions, result: None };
+        let maintenance = Maintenance::of(MaintenanceTask::ExpireSessions);
         let job = NewJob {
             maintenance: Some(maintenance),
             unique_key: Some("demo-upkeep".to_owned()),

@@ -126,9 +126,7 @@ impl Args {
                 reconciliation: Some(Reconciliation { entity_type, entity_id, changes_log: None }),
                 ..empty
             },
-            Work::Maintenance { task } => {
-                NewJob { maintenance: Some(Maintenance { task, result: None }), ..empty }
-            }
+            Work::Maintenance { task } => NewJob { maintenance: Some(Maintenance::of(task)), ..empty },
         }
     }
 }

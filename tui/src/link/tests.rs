@@ -215,7 +215,7 @@ async fn signing_in_after_the_session_ended() {
     server.set(|script| {
         script.answers = vec![("POST /auth/login", 401, problem(401, "E-mail or password is wrong."))];
     });
-    let login = || Request::SignIn(Login { email: "ana@example.com".into(), password: "secret".into() });
+    let login = || Request::SignIn(Login::new("ana@example.com", "secret".into()));
     console.requests.send(login()).await.unwrap();
     let failed =
         |update: &Update| if let Update::SignInFailed(why) = update { Some(why.clone()) } else { None };

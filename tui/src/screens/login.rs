@@ -62,10 +62,7 @@ impl Screen for Login {
             Action::Open if self.form.is_complete() && !self.waiting => {
                 self.waiting = true;
                 self.message = None;
-                let credentials = Credentials {
-                    email: self.form.get("email").to_owned(),
-                    password: self.form.get("password").into(),
-                };
+                let credentials = Credentials::new(self.form.get("email"), self.form.get("password").into());
                 return vec![Effect::Ask(Request::SignIn(credentials))];
             }
             action => {

@@ -216,7 +216,7 @@ impl Drop for TestDaemon {
 }
 
 pub fn login(email: &str) -> Login {
-    Login { email: email.to_owned(), password: Secret::from(PASSWORD) }
+    Login::new(email, Secret::from(PASSWORD))
 }
 
 /// What the daemon refused with, as `status slug: sentence`.
