@@ -1,5 +1,7 @@
 //! Stories of the binary `astrops` against a daemon that answers from a script.
 
+mod accounts;
+mod bookings;
 mod demo;
 mod jobs;
 mod logs;
