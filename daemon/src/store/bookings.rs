@@ -217,6 +217,28 @@ pub async fn cancel(
     })
 }
 
+/// Cancels every active booking of a launch that the transaction has locked.
+pub async fn cancel_all(
+    tx: &mut Tx,
+    launch: LaunchId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query(
+            "UPDATE bookings SET status = 'cancelled', cancellation_reason = $2, cancelled_at = $3, updated_at = $3,
+                    version = version + 1
+              WHERE launch_id = $1 AND status IN ('confirmed', 'pending')",
+        )
+        .bind(launch.0)
+        .bind(reason)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
 /// What a payment has made of a booking.
 pub struct PaymentOutcome<'a> {
     /// Where it stands now.
@@ -368,6 +390,9 @@ pub async fn unreminded(
 
 /// Remembers that the customers of `bookings` were reminded of the present start of their launch.
 pub async fn reminded(tx: &mut Tx, bookings: &[BookingId]) -> Result<(), sqlx::Error> {
+    if bookings.is_empty() {
+        return Ok(());
+    }
     on!(tx, |conn| {
         let mut query = QueryBuilder::<DB>::new(
             "UPDATE bookings SET reminded_for = (SELECT starts_at FROM launches WHERE id = launch_id) WHERE id IN (",

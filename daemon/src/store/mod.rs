@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod bookings;
 pub mod capacity;
+pub mod contacts;
 pub mod idempotency;
 pub mod interests;
 pub mod jobs;
