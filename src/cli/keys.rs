@@ -86,7 +86,7 @@ fn table(keys: &[ServiceKey], now: DateTime<Utc>) -> Table<6> {
     ]);
     for key in keys {
         let state = match key.revoked_at {
-            Some(time) => Cell::new(&format!("revoked {}", times::stamp(time)), Tone::Dim),
+            Some(time) => Cell::new(&format!("revoked {} ago", times::ago(now, time)), Tone::Dim),
             None => Cell::new("living", Tone::Good),
         };
         let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();

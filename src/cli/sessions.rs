@@ -60,7 +60,7 @@ pub fn write(context: &Context, sessions: &[Session]) -> Result<(), Failure> {
         ("LAST USED", Fit::Number),
         ("BEGAN", Fit::Optional(2)),
         ("ENDS", Fit::Whole),
-        ("ADDRESS", Fit::Whole),
+        ("ADDRESS", Fit::Cut),
         ("DEVICE", Fit::Cut),
         ("PROGRAM", Fit::Optional(1)),
     ]);

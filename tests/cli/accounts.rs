@@ -121,7 +121,7 @@ fn an_account_is_changed_as_was_said() {
     ] {
         assert_eq!(told(&mut operator.says(&command)).code, 0, "{command}");
         let seen = daemon.seen().pop().unwrap();
-        assert_eq!((seen.line, seen.body), (format!("{line} /users/{}", LEO), body.to_owned()), "{command}");
+        assert_eq!((seen.line, seen.body), (format!("{line} /users/{LEO}"), body.to_owned()), "{command}");
     }
     assert_eq!(told(operator.says(&format!("users edit {LEO} --name")).arg("")).code, 0);
     assert_eq!(daemon.seen().pop().unwrap().body, r#"{"name":null}"#);
@@ -152,7 +152,7 @@ fn the_secret_of_a_key_is_alone_on_stdout() {
     assert_eq!((&json["secret"], &json["name"]), (&json!("ak_once"), &json!("crm")));
 
     let list = told(&mut operator.says("keys list")).out;
-    assert!(list.contains("living") && list.contains("revoked 2026-08-02"), "{list}");
+    assert!(list.contains("living") && list.contains("revoked") && list.contains(" ago"), "{list}");
     assert_eq!(told(&mut operator.says("keys revoke crm")).code, 0);
     assert_eq!(daemon.lines().pop().unwrap(), format!("DELETE /auth/keys/{KEY}"));
     let old = told(&mut operator.says("keys revoke crm-old"));

@@ -89,7 +89,7 @@ fn launches_are_listed_by_every_filter_and_shown() {
         )]
     );
     assert!(list.out.contains("Falcon Dawn␛[2J  Pad 39A") && list.out.contains("12/12"), "{}", list.out);
-    assert!(list.out.contains("120.50  sold out") && list.err == "1 in all\n", "{}{}", list.out, list.err);
+    assert!(list.out.contains("  120.50  sold out") && list.err == "1 in all\n", "{}{}", list.out, list.err);
     let shown = told(&mut operator.says("launches show 66ba01000000000000000001")).out;
     assert!(shown.contains("seats     12 of 12 held, 0 left"), "{shown}");
     assert_eq!(daemon.lines().pop().unwrap(), format!("GET /launches/{LAUNCH}"));
@@ -148,7 +148,7 @@ fn bookings_are_listed_and_shown_with_what_became_of_the_money() {
         )]
     );
     assert!(
-        list.out.contains("leo@example.com  Falcon Dawn      2  241.00  confirmed  paid"),
+        list.out.contains("leo@example.com  Falcon Dawn      2    241.00  confirmed  paid"),
         "{}",
         list.out
     );

@@ -86,8 +86,8 @@ fn table(page: &BookingPage, now: DateTime<Utc>) -> Table<8> {
         ("AGE", Fit::Number),
         ("CUSTOMER", Fit::Cut),
         ("LAUNCH", Fit::Optional(1)),
-        ("SEATS", Fit::Number),
-        ("AMOUNT", Fit::Optional(2)),
+        ("SEATS", Fit::Optional(2)),
+        ("AMOUNT", Fit::Optional(3)),
         ("STATUS", Fit::Whole),
         ("PAYMENT", Fit::Whole),
     ]);
@@ -97,8 +97,8 @@ fn table(page: &BookingPage, now: DateTime<Utc>) -> Table<8> {
             times::ago(now, booking.booking_date).into(),
             customer(&booking.user).into(),
             booking.launch.title.as_str().into(),
-            booking.ticket_quantity.to_string().into(),
-            booking.total_amount.to_string().into(),
+            format!("{:>5}", booking.ticket_quantity).into(),
+            format!("{:>8}", booking.total_amount).into(),
             Cell::new(booking.status.as_str(), super::tone(booking.status)),
             Cell::new(booking.payment_status.as_str(), super::payment_tone(booking.payment_status)),
         ]);

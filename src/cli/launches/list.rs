@@ -97,7 +97,7 @@ fn table(page: &LaunchPage, now: DateTime<Utc>) -> Table<8> {
             launch.venue.as_deref().unwrap_or_default().into(),
             launch.category.as_deref().unwrap_or_default().into(),
             format!("{}/{}", launch.number_of_attendees, launch.capacity).into(),
-            launch.price.to_string().into(),
+            format!("{:>8}", launch.price).into(),
             Cell::new(state, tone),
         ]);
     }
