@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bookings;
+mod business;
 mod demo;
 mod jobs;
 mod logs;
