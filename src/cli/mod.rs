@@ -9,6 +9,7 @@ mod bookings;
 mod console;
 mod context;
 mod demo;
+mod each;
 mod events;
 mod failure;
 mod follow;
@@ -188,7 +189,10 @@ mod tests {
                 ("--type TYPE", "--type NOTIFICATION"),
                 ("EMAIL", "leo@example.com"),
                 ("ROLE", "supplier"),
-                ("SCOPE", "read"),
+                ("SCOPE...", "read"),
+                ("TEXT", "wind"),
+                ("jobs\\|bookings\\|launches\\|users", "bookings"),
+                ("disable\\|enable", "disable"),
                 ("TYPE", "WELCOME"),
                 ("RECIPIENT", "leo@example.com"),
                 ("pause\\|resume", "pause"),

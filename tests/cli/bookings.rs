@@ -193,6 +193,10 @@ fn an_operator_books_pays_and_cancels_for_a_customer() {
         cancelled.out
     );
     assert_eq!(daemon.seen()[3].body, r#"{"reason":"ill"}"#);
+    let several =
+        told(&mut operator.says(&format!("bookings cancel {BOOKING} 66bb02000000000000000002 --json")));
+    let json: Value = serde_json::from_str(&several.out).unwrap();
+    assert_eq!((&json[0]["booking"]["status"], &json[1]["ok"]), (&json!("cancelled"), &json!(true)));
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl Running {
         assert_eq!(added.out, "added ana@example.com (operator)\n", "{}", added.err);
         let mut process = Process::start(operator, ["daemon", "--config", &file]);
         let first_line = process.lines(1).remove(0);
-        Self { process, first_line, folder }
+        Self { process, folder, first_line }
     }
 
     /// Its address.

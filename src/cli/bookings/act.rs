@@ -8,6 +8,7 @@ use astrops_api::{
 
 use crate::cli::{
     context::{Context, Sure},
+    each::{Done, each},
     failure::{Failure, code, tell},
     prompt,
     users::who::{self, Who},
@@ -32,8 +33,9 @@ pub struct Create {
 /// Arguments of `bookings cancel`.
 #[derive(clap::Args)]
 pub struct Cancel {
-    /// The booking: a UUID or 24 hexadecimal digits
-    id: BookingId,
+    /// One booking or several: UUIDs or 24 hexadecimal digits
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<BookingId>,
     /// Why; told to the customer
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -73,22 +75,27 @@ impl Create {
         if context.out.quiet && !context.out.json {
             return context.out.line(&booking.id.to_string());
         }
-        said(context, &booking, &format!("{seats} of {} for {}", booking.launch.title, booking.total_amount))
+        context.out.answer(&booking, |out| {
+            let (title, amount) = (&booking.launch.title, booking.total_amount);
+            out.done(&format!("{}: {seats} of {title} for {amount}", booking.id))
+        })
     }
 }
 
 impl Cancel {
     /// Cancels.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.danger(&format!("cancel booking {}", self.id), self.sure)?;
-        let booking = context.client.cancel_booking(self.id, &CancelBooking { reason: self.reason }).await?;
-        let money = match booking.payment_status {
-            PaymentStatus::Paid => "; the money goes back",
-            PaymentStatus::Refunded => "; the money went back",
-            PaymentStatus::Pending | PaymentStatus::Failed => "",
+        let deed = match self.ids.as_slice() {
+            [id] => format!("cancel booking {id}"),
+            ids => format!("cancel {} bookings", ids.len()),
         };
-        let seats = seats(booking.ticket_quantity);
-        said(context, &booking, &format!("cancelled, {seats} of {} free again{money}", booking.launch.title))
+        context.danger(&deed, self.sure)?;
+        let body = CancelBooking { reason: self.reason };
+        let call = async |id| {
+            let booking = context.client.cancel_booking(id, &body).await?;
+            Ok(Done::well(&cancelled(&booking), &booking))
+        };
+        each("booking", self.ids, context, call).await
     }
 }
 
@@ -131,6 +138,13 @@ fn seats(count: u32) -> String {
     if count == 1 { "1 seat".to_owned() } else { format!("{count} seats") }
 }
 
-fn said(context: &Context, booking: &Booking, words: &str) -> Result<(), Failure> {
-    context.out.answer(booking, |out| out.done(&format!("{}: {words}", booking.id)))
+/// What the end of a booking means.
+fn cancelled(booking: &Booking) -> String {
+    let money = match booking.payment_status {
+        PaymentStatus::Paid => "; the money goes back",
+        PaymentStatus::Refunded => "; the money went back",
+        PaymentStatus::Pending | PaymentStatus::Failed => "",
+    };
+    let seats = seats(booking.ticket_quantity);
+    format!("cancelled, {seats} of {} free again{money}", booking.launch.title)
 }
