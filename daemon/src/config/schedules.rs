@@ -57,6 +57,12 @@ pub(super) fn built_in() -> Vec<ScheduleConfig> {
             "*/15 * * * *",
             MaintenanceTask::ExpireSessions,
         ),
+        (
+            "expire-locks",
+            "Forgets wrong passwords that no longer count and locks that are past",
+            "*/15 * * * *",
+            MaintenanceTask::ExpireLocks,
+        ),
     ]
     .map(|(name, description, cron, task)| ScheduleConfig {
         name: name.to_owned(),

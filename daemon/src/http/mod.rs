@@ -1,23 +1,26 @@
 //! The HTTP API: one file per resource, thin handlers (extract -> store or domain -> api type).
 //!
 //! Layers, outermost first: request id -> [`error::complete`] (every refusal becomes a problem) -> trace -> panic to
-//! problem -> body limit -> [`caller::guard`] (token, session, access table) -> time limit -> handler.
+//! problem -> body limit -> [`caller::guard`] (token or key, rate limit, access table) -> time limit -> handler.
 //!
 //! To add a route: a handler with `#[utoipa::path]`, a line in its file's `routes()`, a row in
 //! [`crate::auth::access::TABLE`], a method of the typed client. A test fails for what is forgotten.
 
 mod auth;
 mod caller;
+mod credentials;
 mod docs;
 mod error;
 mod extract;
 mod health;
 mod jobs;
+mod keys;
 mod logs;
 mod notifications;
 mod paging;
 mod refusals;
 mod schedules;
+mod sessions;
 mod stream;
 mod work;
 
@@ -40,7 +43,7 @@ pub use error::{ApiError, ApiResult};
 pub use refusals::Refusals;
 
 use crate::{
-    auth::{password::Passwords, token::Tokens},
+    auth::{limits::Limits, password::Passwords, refresh::RefreshTokens, token::Tokens},
     clock::Clock,
     config::Config,
     db::Db,
@@ -70,7 +73,9 @@ pub struct Shared {
     pub db: Db,
     pub clock: Clock,
     pub tokens: Tokens,
+    pub refresh_tokens: RefreshTokens,
     pub passwords: Passwords,
+    pub limits: Limits,
     pub mailroom: Arc<Mailroom>,
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
@@ -93,6 +98,9 @@ pub fn stream_permits() -> Arc<Semaphore> {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(docs::frame())
         .merge(auth::routes())
+        .merge(credentials::routes())
+        .merge(sessions::routes())
+        .merge(keys::routes())
         .merge(logs::routes().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(jobs::routes())
         .merge(notifications::routes())

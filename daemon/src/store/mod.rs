@@ -5,6 +5,8 @@
 pub mod audit;
 pub mod idempotency;
 pub mod jobs;
+pub mod keys;
+pub mod lockout;
 pub mod logs;
 pub mod nodes;
 pub mod schedules;
