@@ -21,6 +21,7 @@ pub use metrics::Metrics;
 
 use crate::{
     auth::{limits::Limits, password::Passwords, refresh::RefreshTokens, token},
+    booking::Desk,
     clock::Clock,
     config::Config,
     db::{CHANNEL, Db},
@@ -85,7 +86,9 @@ impl Daemon {
         let transport = Transport::new(&config.mail).context("cannot set up the mail transport")?;
         let mailroom =
             Arc::new(Mailroom::new(Templates::new()?, transport, config.mail.from.clone(), clock.clone()));
-        let handlers = jobs::handlers(&context, mailroom.clone(), config.jobs, &config.logs);
+        let desk =
+            Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
+        let handlers = jobs::handlers(&context, mailroom.clone(), desk.clone(), config.jobs, &config.logs);
         let queue = Queue::new(context.clone(), handlers, config.jobs.workers);
         let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
             format!("cannot listen on {}: is another daemon running there?", config.server.bind)
@@ -102,6 +105,7 @@ impl Daemon {
             passwords: Passwords::default(),
             limits: Limits::new(&clock, config.auth.rate_limit.is_on()),
             mailroom,
+            desk,
             queue: queue.handle(),
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),

@@ -48,6 +48,18 @@ impl Machine {
     }
 }
 
+/// Each is named like its task.
+const BUILT_IN: &[&str] = &[
+    "prune-logs",
+    "prune-jobs",
+    "expire-sessions",
+    "expire-locks",
+    "prune-capacity-log",
+    "open-sales",
+    "send-reminders",
+    "complete-launches",
+];
+
 #[test]
 fn without_any_source_the_defaults_serve_on_loopback_and_keep_everything_below_var() {
     let config = Machine::new().load().config;
@@ -62,7 +74,7 @@ fn without_any_source_the_defaults_serve_on_loopback_and_keep_everything_below_v
     assert_eq!((config.jobs.workers, config.jobs.max_attempts), (16, 5));
     assert!(config.auth.rate_limit.is_on() && config.auth.key.is_none());
     let names: Vec<_> = config.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
-    assert_eq!(names, ["prune-logs", "prune-jobs", "expire-sessions", "expire-locks"]);
+    assert_eq!(names, BUILT_IN);
 }
 
 #[test]
@@ -132,10 +144,10 @@ fn a_misspelt_key_is_refused_with_its_file_and_the_keys_there_are() {
          mail.smtp.timeouts.connect_seconds, mail.smtp.timeouts.command_seconds, \
          mail.smtp.timeouts.data_seconds, mail.smtp.timeouts.final_seconds\n\
          DIR/astrops.toml: mial is not a key; allowed: server, data, database, documents, mail, jobs, logs, \
-         auth, schedules\n\
+         auth, payments, schedules\n\
          DIR/astrops.toml: server.prot is not a key; allowed: server.bind, server.behind_proxy\n\
          DIR/astrops.toml: speed is not a key; allowed: server, data, database, documents, mail, jobs, logs, \
-         auth, schedules"
+         auth, payments, schedules"
     );
     assert_eq!(
         Machine::new().file("data = 1").refused(),
@@ -279,6 +291,49 @@ fn smtp_needs_a_host_and_a_whole_sign_in() {
 }
 
 #[test]
+fn stripe_needs_both_of_its_secrets_and_is_not_asked_in_plain_text() {
+    assert_eq!(
+        Machine::new().file("[payments]\nprovider = \"stripe\"").refused(),
+        "DIR/astrops.toml: payments.provider is \"stripe\" and payments.stripe.secret_key is missing; allowed: a \
+         credential named payments.stripe.secret_key, or payments.provider = \"sandbox\"\n\
+         DIR/astrops.toml: payments.provider is \"stripe\" and payments.stripe.webhook_secret is missing; allowed: a \
+         credential named payments.stripe.webhook_secret, or payments.provider = \"sandbox\""
+    );
+    let loaded = Machine::new()
+        .file("[payments]\nprovider = \"stripe\"")
+        .credential("payments.stripe.secret_key", "sk_test_987654321\n")
+        .credential("payments.stripe.webhook_secret", "whsec_987654321\n")
+        .load();
+    assert_eq!(
+        loaded.config.payments.stripe.secret_key.as_ref().unwrap().expose_secret(),
+        "sk_test_987654321"
+    );
+    assert!(!loaded.show().contains("987654321") && !format!("{loaded:?}").contains("987654321"));
+
+    let base = |base: &str| Machine::new().file(&format!("[payments.stripe]\napi_base = \"{base}\""));
+    assert_eq!(
+        base("http://stripe.test:12111").refused(),
+        "DIR/astrops.toml: payments.stripe.api_base is \"http://stripe.test:12111\", which would send the key in plain \
+         text; allowed: https://HOST, or http:// on this machine"
+    );
+    for wrong in ["stripe.test", "https://", "https://a@b", "https://stripe.test/v1", "ftp://stripe.test"] {
+        assert!(base(wrong).refused().contains("payments.stripe.api_base is "), "{wrong}");
+    }
+    for fine in ["https://stripe.test", "http://127.0.0.1:12111", "http://[::1]:12111/", "http://localhost"] {
+        base(fine).load();
+    }
+}
+
+#[test]
+fn a_currency_has_hundredths() {
+    let currency = |word: &str| Machine::new().file(&format!("[payments]\ncurrency = \"{word}\""));
+    for wrong in ["jpy", "kwd", "USD", "euro", ""] {
+        assert!(currency(wrong).refused().contains("a currency with two decimals"), "{wrong}");
+    }
+    assert_eq!(currency("eur").load().config.payments.currency, "eur");
+}
+
+#[test]
 fn a_schedule_of_the_file_replaces_the_built_in_one_of_its_name_or_is_added() {
     let machine = Machine::new().file(
         "[[schedules]]\nname = \"prune-logs\"\ncron = \"0 5 * * *\"\ntime_zone = \"Europe/Madrid\"\ntask = \"prune-logs\"\n\
@@ -286,16 +341,9 @@ fn a_schedule_of_the_file_replaces_the_built_in_one_of_its_name_or_is_added() {
     );
     let loaded = machine.load();
     let names: Vec<_> = loaded.config.schedules.iter().map(|s| (s.name.as_str(), s.cron.as_str())).collect();
-    assert_eq!(
-        names,
-        [
-            ("prune-logs", "0 5 * * *"),
-            ("prune-jobs", "45 3 * * *"),
-            ("expire-sessions", "*/15 * * * *"),
-            ("expire-locks", "*/15 * * * *"),
-            ("weekly", "0 6 * * 1")
-        ]
-    );
+    assert_eq!(names[..2], [("prune-logs", "0 5 * * *"), ("prune-jobs", "45 3 * * *")]);
+    assert_eq!(names.last(), Some(&("weekly", "0 6 * * 1")));
+    assert_eq!(names.len(), BUILT_IN.len() + 1);
     let shown = loaded.show().replace(machine.dir.path().to_str().unwrap(), "DIR");
     assert!(shown.contains("schedules.weekly = \"0 6 * * 1\" \"UTC\", prune-jobs, missed skip, overlap skip  # DIR/astrops.toml"), "{shown}");
 }
@@ -313,7 +361,7 @@ fn a_wrong_schedule_is_refused_with_its_place() {
     );
     assert_eq!(
         refused("[[schedules]]\nname = \"x\"\ncron = \"* * * * *\"\ntask = \"dance\""),
-        "DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: prune-logs, prune-jobs, expire-sessions, expire-locks"
+        format!("DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: {}", BUILT_IN.join(", "))
     );
     assert_eq!(
         refused("[[schedules]]\nname = \"X y\"\ncron = \"* * * * *\"\ntask = \"prune-jobs\""),
@@ -361,7 +409,12 @@ fn every_word_of_the_table_is_a_word_of_its_enum() {
         if let keys::Kind::Word(words) = key.kind {
             for word in words {
                 let name = format!("ASTROPS__{}", key.path.to_uppercase().replace('.', "__"));
-                Machine::new().env(&name, word).env("ASTROPS__MAIL__SMTP__HOST", "localhost").load();
+                Machine::new()
+                    .env(&name, word)
+                    .env("ASTROPS__MAIL__SMTP__HOST", "localhost")
+                    .env("ASTROPS__PAYMENTS__STRIPE__SECRET_KEY", "sk_test_1")
+                    .env("ASTROPS__PAYMENTS__STRIPE__WEBHOOK_SECRET", "whsec_1")
+                    .load();
             }
         }
     }

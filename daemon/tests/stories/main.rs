@@ -2,8 +2,10 @@
 mod access;
 mod auth;
 mod bad_input;
+mod bookings;
 mod jobs;
 mod keys;
+mod launches;
 mod lockout;
 mod logs;
 mod notifications;

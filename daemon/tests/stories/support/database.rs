@@ -17,27 +17,3 @@ pub async fn new_postgres() -> Option<String> {
     let (base, _) = server.rsplit_once('/').unwrap();
     Some(format!("{base}/{name}"))
 }
-
-/// What `sql` counts in the database at `url`.
-pub async fn count(url: &str, sql: &'static str) -> i64 {
-    use sqlx::Connection as _;
-    if url.starts_with("sqlite:") {
-        let mut conn = sqlx::SqliteConnection::connect(url).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
-    } else {
-        let mut conn = sqlx::PgConnection::connect(url).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
-    }
-}
-
-/// Runs `sql` on the database at `url`.
-pub async fn change(url: &str, sql: &'static str) {
-    use sqlx::Connection as _;
-    if url.starts_with("sqlite:") {
-        let mut conn = sqlx::SqliteConnection::connect(url).await.unwrap();
-        sqlx::query(sql).execute(&mut conn).await.unwrap();
-    } else {
-        let mut conn = sqlx::PgConnection::connect(url).await.unwrap();
-        sqlx::query(sql).execute(&mut conn).await.unwrap();
-    }
-}
