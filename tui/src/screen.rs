@@ -60,6 +60,17 @@ impl Tab {
             Self::Schedules => ('8', "Schedules"),
         }
     }
+
+    /// Its name where there is little room.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Dashboard => "Dash",
+            Self::Bookings => "Book",
+            Self::Launches => "Launch",
+            Self::Schedules => "Sched",
+            other => other.label().1,
+        }
+    }
 }
 
 /// What every screen may know when it acts or draws.

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 use super::entities::{
     Aim, Kind, Lines, News, Reason, Slice, Sort, booking_style, capacity_lines, heading, history_lines,
-    id_line, line, payment_style, read, split, time,
+    id_lines, line, payment_style, read, split, time,
 };
 use crate::{
     files::BookingFile,
@@ -75,7 +75,7 @@ impl Kind for Bookings {
             },
             Column {
                 right: true,
-                ..column("AMOUNT", 11, 3, |row, _| (row.total_amount.to_string(), Style::new()))
+                ..column("AMOUNT", 9, 2, |row, _| (row.total_amount.to_string(), Style::new()))
             },
             column("STATUS", 10, 0, |row, context| {
                 (row.status.to_string(), booking_style(row.status, context.look))
@@ -83,7 +83,7 @@ impl Kind for Bookings {
             column("PAYMENT", 8, 0, |row, context| {
                 (row.payment_status.to_string(), payment_style(row.payment_status, context.look))
             }),
-            column("BOOKED", 11, 2, |row, context| {
+            column("BOOKED", 11, 3, |row, context| {
                 (format::moment(row.booking_date, context.now), Style::new())
             }),
         ]
@@ -216,8 +216,8 @@ fn head(booking: &Booking, context: &Context<'_>) -> Lines {
             booking_style(booking.status, look),
         ),
         (format!("payment   {}", booking.payment_status), payment_style(booking.payment_status, look)),
-        id_line(booking.id.into(), look),
     ];
+    lines.extend(id_lines(booking.id.into(), look));
     lines.extend(
         booking.cancellation_reason.iter().map(|reason| (format!("because   {reason}"), look.warning)),
     );
@@ -232,11 +232,11 @@ fn head(booking: &Booking, context: &Context<'_>) -> Lines {
     heading(&mut lines, "Launch - e shows it", look);
     lines.push(line("title", &booking.launch.title));
     lines.push(when("starts", booking.launch.start_date_time));
-    lines.push(id_line(booking.launch_id.into(), look));
+    lines.push((format!("id        {}", booking.launch_id), look.dim));
     heading(&mut lines, "Customer - u shows the account", look);
     lines.extend(booking.user.name.as_ref().map(|name| line("name", name)));
     lines.extend(booking.user.email.as_ref().map(|email| line("e-mail", email)));
-    lines.push(id_line(booking.user_id.into(), look));
+    lines.push((format!("id        {}", booking.user_id), look.dim));
     lines
 }
 

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub use self::{
     lines::{
-        Lines, booking_lines, booking_style, capacity_lines, heading, history_lines, id_line, line,
+        Lines, booking_lines, booking_style, capacity_lines, heading, history_lines, id_lines, line,
         payment_style,
     },
     reason::Reason,

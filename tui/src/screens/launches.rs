@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 use super::entities::{
     Aim, Kind, Lines, News, Reason, Slice, Sort, booking_lines, capacity_lines, heading, history_lines,
-    id_line, line, read, read_bool, split, time,
+    id_lines, line, read, read_bool, split, time,
 };
 use crate::{
     files::LaunchFile,
@@ -243,7 +243,7 @@ fn head(launch: &Launch, context: &Context<'_>) -> Lines {
     lines.extend(launch.venue.as_ref().map(|venue| line("venue", venue)));
     lines.extend(launch.category.as_ref().map(|category| line("category", category)));
     lines.push(line("host", format!("{}  - u shows the account", launch.host_id)));
-    lines.push(id_line(launch.id.into(), look));
+    lines.extend(id_lines(launch.id.into(), look));
     lines.push(when("made", launch.created_at));
     lines.push(when("changed", launch.updated_at));
     if let Some(description) = &launch.description {

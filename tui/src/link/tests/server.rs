@@ -106,7 +106,7 @@ async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, mut changes: w
             return stream(socket, &line, script, &mut changes).await;
         }
         None if line.starts_with("GET /auth/me") => {
-            (200, serde_json::to_string(&crate::testing::operator()).unwrap())
+            (200, serde_json::to_string(&crate::testing::own_account()).unwrap())
         }
         None => (404, problem(404, "unknown")),
     };

@@ -28,9 +28,9 @@ pub fn heading(lines: &mut Lines, words: impl Into<String>, look: &Look) {
 }
 
 /// The id, and how the document database writes it.
-pub fn id_line(id: EntityId, look: &Look) -> (String, Style) {
-    let document = object_hex(id.0).map(|hex| format!("  document {hex}")).unwrap_or_default();
-    (format!("id        {id}{document}"), look.dim)
+pub fn id_lines(id: EntityId, look: &Look) -> Lines {
+    let document = object_hex(id.0).map(|hex| (format!("document  {hex}"), look.dim));
+    std::iter::once((format!("id        {id}"), look.dim)).chain(document).collect()
 }
 
 /// Where a booking stands, as a style.

@@ -18,7 +18,7 @@ use crate::{
     message::{Change, Request, Update},
     screen::{Context, Effect, Place},
     screens::entities::{
-        Aim, Kind, Lines, News, Slice, Sort, booking_lines, heading, history_lines, id_line, line, read,
+        Aim, Kind, Lines, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line, read,
         read_bool, split,
     },
     theme::Look,
@@ -268,7 +268,7 @@ fn head(account: &Account, context: &Context<'_>) -> Lines {
     let right = account.user.right.map(|right| format!(" ({right})")).unwrap_or_default();
     lines.push((format!("{}{right}  {state}", account.user.role), style));
     lines.extend(account.user.name.as_ref().map(|name| line("name", name)));
-    lines.push(id_line(account.user.id.into(), look));
+    lines.extend(id_lines(account.user.id.into(), look));
     if let Some(until) = account.locked_until.filter(|_| account.is_locked) {
         let words =
             format!("locked    until {}  ({})", format::full(until), format::relative(until, context.now));
