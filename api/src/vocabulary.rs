@@ -217,6 +217,14 @@ words! {
         PruneJobs = "prune-jobs",
         /// Deletes sessions that have expired and idempotency keys older than a day.
         ExpireSessions = "expire-sessions",
+        /// Deletes rows of the capacity log after a year.
+        PruneCapacityLog = "prune-capacity-log",
+        /// Tells the interested of sales that have started.
+        OpenSales = "open-sales",
+        /// Reminds customers of launches that start within a day.
+        SendReminders = "send-reminders",
+        /// Marks launches whose end has passed as completed.
+        CompleteLaunches = "complete-launches",
     }
     /// What a schedule does about fires that passed while no daemon ran.
     MissedPolicy {

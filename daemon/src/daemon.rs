@@ -21,6 +21,7 @@ pub use metrics::Metrics;
 
 use crate::{
     auth::{password::Passwords, token},
+    booking::Desk,
     clock::Clock,
     config::Config,
     db::{CHANNEL, Db},
@@ -85,7 +86,9 @@ impl Daemon {
         let transport = Transport::new(&config.mail).context("cannot set up the mail transport")?;
         let mailroom =
             Arc::new(Mailroom::new(Templates::new()?, transport, config.mail.from.clone(), clock.clone()));
-        let handlers = jobs::handlers(&context, mailroom.clone(), config.jobs, &config.logs);
+        let desk =
+            Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
+        let handlers = jobs::handlers(&context, mailroom.clone(), desk.clone(), config.jobs, &config.logs);
         let queue = Queue::new(context.clone(), handlers, config.jobs.workers);
         let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
             format!("cannot listen on {}: is another daemon running there?", config.server.bind)
@@ -100,6 +103,7 @@ impl Daemon {
             tokens: token::Tokens::new(&key, config.auth.token_seconds),
             passwords: Passwords::default(),
             mailroom,
+            desk,
             queue: queue.handle(),
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),

@@ -8,6 +8,7 @@ mod accounts;
 pub mod admin;
 mod auth;
 mod beat;
+mod booking;
 pub mod clock;
 pub mod config;
 mod daemon;

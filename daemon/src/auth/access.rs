@@ -98,6 +98,19 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/schedules/{name}/trigger", OPERATOR),
     (Method::POST, "/schedules/{name}/pause", OPERATOR),
     (Method::POST, "/schedules/{name}/resume", OPERATOR),
+    (Method::GET, "/launches", Who::Anyone),
+    (Method::POST, "/launches", Who::SupplierOrOperator),
+    (Method::GET, "/launches/{id}", Who::Anyone),
+    (Method::PUT, "/launches/{id}", Who::SupplierOrOperator),
+    (Method::DELETE, "/launches/{id}", Who::SupplierOrOperator),
+    (Method::PUT, "/launches/{id}/interest", Who::Customer),
+    (Method::DELETE, "/launches/{id}/interest", Who::Customer),
+    (Method::GET, "/launches/{id}/capacity-log", Who::SupplierOrEmployee),
+    (Method::GET, "/launches/{id}/bookings", Who::SupplierOrEmployee),
+    (Method::GET, "/bookings", Who::User(None)),
+    (Method::POST, "/bookings", Who::CustomerOrOperator),
+    (Method::GET, "/bookings/{id}", Who::User(None)),
+    (Method::DELETE, "/bookings/{id}", Who::CustomerOrOperator),
     (Method::GET, "/status", EMPLOYEE),
     (Method::GET, "/health/live", Who::Anyone),
     (Method::GET, "/health/ready", Who::Anyone),
@@ -110,6 +123,9 @@ pub const TABLE: &[(Method, &str, Who)] = &[
 /// Who may call `method` on the route with this `path` pattern; `None` when the table has no row.
 pub fn who(method: &Method, path: &str) -> Option<Who> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
+    // The documents call launches events: the same routes, the same rows.
+    let alias = path.strip_prefix("/events").map(|rest| format!("/launches{rest}"));
+    let path = alias.as_deref().unwrap_or(path);
     TABLE.iter().find(|(m, p, _)| m == method && *p == path).map(|(_, _, who)| *who)
 }
 

@@ -86,6 +86,11 @@ pub(super) const KEYS: &[Key] = &[
     key("auth.rate_limit", Word(&["on", "off"]), "on"),
     key("auth.token_seconds", Number(60, 86_400), "3600"),
     optional("auth.key", Text(is_key, "64 hexadecimal digits"), Secret),
+    key("payments.provider", Word(&["sandbox", "stripe"]), "sandbox"),
+    key("payments.currency", Text(is_currency, "a currency with two decimals, such as usd or eur"), "usd"),
+    key("payments.stripe.api_base", Text(is_base, "https://HOST, without a path"), "https://api.stripe.com"),
+    optional("payments.stripe.secret_key", Text(is_token, "letters, digits and underscores"), Secret),
+    optional("payments.stripe.webhook_secret", Text(is_token, "letters, digits and underscores"), Secret),
 ];
 
 const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {
@@ -190,6 +195,33 @@ fn is_host(text: &str) -> bool {
 
 fn is_key(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Three lower-case letters of a currency whose minor unit is a hundredth, as our amounts are: 100 "minor units" of a
+/// currency without decimals would be a hundred times the price.
+fn is_currency(text: &str) -> bool {
+    const NOT_HUNDREDTHS: &[&str] = &[
+        "bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
+        "xaf", "xof", "xpf", "bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd",
+    ];
+    text.len() == 3 && text.bytes().all(|b| b.is_ascii_lowercase()) && !NOT_HUNDREDTHS.contains(&text)
+}
+
+fn is_base(text: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| {
+        text.strip_prefix(scheme).is_some_and(|rest| {
+            let authority = rest.strip_suffix('/').unwrap_or(rest);
+            !authority.is_empty() && !authority.contains(['/', '?', '#', '@', '\\']) && is_visible(authority)
+        })
+    })
+}
+
+fn is_token(text: &str) -> bool {
+    (1..=500).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn is_database(text: &str) -> bool {

@@ -29,7 +29,7 @@ pub use refusal::{ConfigError, Refusal};
 pub use schedules::ScheduleConfig;
 pub use sections::{
     AuthConfig, Config, DataConfig, DatabaseConfig, DocumentsConfig, JobsConfig, LogsConfig, MailConfig,
-    MailTransport, ServerConfig, SmtpConfig, SmtpTimeouts, Switch, TlsMode,
+    MailTransport, PaymentsConfig, ServerConfig, SmtpConfig, SmtpTimeouts, StripeConfig, Switch, TlsMode,
 };
 
 /// The file that is read when none is named, if it exists.

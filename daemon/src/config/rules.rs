@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Config, MailTransport, Refusal, SmtpConfig, TlsMode};
+use astrops_api::vocabulary::Provider;
+
+use super::{Config, MailTransport, PaymentsConfig, Refusal, SmtpConfig, TlsMode};
 
 /// Everything that is wrong with `config`; `source_of` names where a key's value came from.
 pub(super) fn judge(config: &Config, source_of: impl Fn(&str) -> String) -> Vec<Refusal> {
@@ -34,7 +36,8 @@ pub(super) fn judge(config: &Config, source_of: impl Fn(&str) -> String) -> Vec<
         }
         _ => {}
     }
-    refusals.extend(refuse_half_a_sign_in(smtp, refuse));
+    refusals.extend(refuse_half_a_sign_in(smtp, &refuse));
+    refusals.extend(refuse_payments(&config.payments, &refuse));
     refusals
 }
 
@@ -48,6 +51,47 @@ fn refuse_half_a_sign_in(
         _ => return None,
     };
     Some(refuse(there, format!("{there} is there and {missing} is missing"), "both or neither"))
+}
+
+fn refuse_payments(
+    payments: &PaymentsConfig,
+    refuse: impl Fn(&str, String, &str) -> Refusal,
+) -> Vec<Refusal> {
+    let stripe = &payments.stripe;
+    let mut refusals = Vec::new();
+    if let Some(authority) = stripe.api_base.strip_prefix("http://") {
+        let authority = authority.trim_end_matches('/');
+        // The port comes last, and an IPv6 address has colons of its own inside its brackets.
+        let host = authority
+            .rsplit_once(':')
+            .filter(|(_, port)| !port.contains(']'))
+            .map_or(authority, |(host, _)| host);
+        if !is_loopback(host) {
+            refusals.push(refuse(
+                "payments.stripe.api_base",
+                format!(
+                    "payments.stripe.api_base is {:?}, which would send the key in plain text",
+                    stripe.api_base
+                ),
+                "https://HOST, or http:// on this machine",
+            ));
+        }
+    }
+    if payments.provider == Provider::Stripe {
+        for (key, value) in [
+            ("payments.stripe.secret_key", &stripe.secret_key),
+            ("payments.stripe.webhook_secret", &stripe.webhook_secret),
+        ] {
+            if value.is_none() {
+                refusals.push(refuse(
+                    "payments.provider",
+                    format!("payments.provider is \"stripe\" and {key} is missing"),
+                    &format!("a credential named {key}, or payments.provider = \"sandbox\""),
+                ));
+            }
+        }
+    }
+    refusals
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -57,6 +57,30 @@ pub(super) fn built_in() -> Vec<ScheduleConfig> {
             "*/15 * * * *",
             MaintenanceTask::ExpireSessions,
         ),
+        (
+            "prune-capacity-log",
+            "Deletes rows of the capacity log after a year",
+            "30 3 * * *",
+            MaintenanceTask::PruneCapacityLog,
+        ),
+        (
+            "open-sales",
+            "Tells the interested of sales that have started",
+            "* * * * *",
+            MaintenanceTask::OpenSales,
+        ),
+        (
+            "send-reminders",
+            "Reminds customers of launches that start within a day",
+            "*/5 * * * *",
+            MaintenanceTask::SendReminders,
+        ),
+        (
+            "complete-launches",
+            "Marks launches whose end has passed as completed",
+            "*/5 * * * *",
+            MaintenanceTask::CompleteLaunches,
+        ),
     ]
     .map(|(name, description, cron, task)| ScheduleConfig {
         name: name.to_owned(),

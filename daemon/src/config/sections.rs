@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use astrops_api::vocabulary::Provider;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -28,6 +29,8 @@ pub struct Config {
     pub logs: LogsConfig,
     /// Tokens and limits.
     pub auth: AuthConfig,
+    /// Who moves the money.
+    pub payments: PaymentsConfig,
     /// What seeds the schedules: the built-in ones and those of the file, by name.
     #[serde(default)]
     pub schedules: Vec<ScheduleConfig>,
@@ -176,6 +179,30 @@ pub struct AuthConfig {
     pub token_seconds: u64,
     /// The key that signs tokens, 64 hexadecimal digits; made at first start when absent.
     pub key: Option<SecretString>,
+}
+
+/// `[payments]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentsConfig {
+    /// Who moves the money.
+    pub provider: Provider,
+    /// ISO 4217 in lower case; its minor unit is a hundredth.
+    pub currency: String,
+    /// Where and as whom Stripe is asked.
+    pub stripe: StripeConfig,
+}
+
+/// `[payments.stripe]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StripeConfig {
+    /// The API's address, without a path.
+    pub api_base: String,
+    /// The API key; there when the provider is `stripe`.
+    pub secret_key: Option<SecretString>,
+    /// Signs what Stripe tells us; there when the provider is `stripe`.
+    pub webhook_secret: Option<SecretString>,
 }
 
 /// On or off.

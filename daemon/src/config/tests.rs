@@ -132,10 +132,10 @@ fn a_misspelt_key_is_refused_with_its_file_and_the_keys_there_are() {
          mail.smtp.timeouts.connect_seconds, mail.smtp.timeouts.command_seconds, \
          mail.smtp.timeouts.data_seconds, mail.smtp.timeouts.final_seconds\n\
          DIR/astrops.toml: mial is not a key; allowed: server, data, database, documents, mail, jobs, logs, \
-         auth, schedules\n\
+         auth, payments, schedules\n\
          DIR/astrops.toml: server.prot is not a key; allowed: server.bind, server.behind_proxy\n\
          DIR/astrops.toml: speed is not a key; allowed: server, data, database, documents, mail, jobs, logs, \
-         auth, schedules"
+         auth, payments, schedules"
     );
     assert_eq!(
         Machine::new().file("data = 1").refused(),
@@ -267,6 +267,49 @@ fn smtp_needs_a_host_and_a_whole_sign_in() {
 }
 
 #[test]
+fn stripe_needs_both_of_its_secrets_and_is_not_asked_in_plain_text() {
+    assert_eq!(
+        Machine::new().file("[payments]\nprovider = \"stripe\"").refused(),
+        "DIR/astrops.toml: payments.provider is \"stripe\" and payments.stripe.secret_key is missing; allowed: a \
+         credential named payments.stripe.secret_key, or payments.provider = \"sandbox\"\n\
+         DIR/astrops.toml: payments.provider is \"stripe\" and payments.stripe.webhook_secret is missing; allowed: a \
+         credential named payments.stripe.webhook_secret, or payments.provider = \"sandbox\""
+    );
+    let loaded = Machine::new()
+        .file("[payments]\nprovider = \"stripe\"")
+        .credential("payments.stripe.secret_key", "sk_test_987654321\n")
+        .credential("payments.stripe.webhook_secret", "whsec_987654321\n")
+        .load();
+    assert_eq!(
+        loaded.config.payments.stripe.secret_key.as_ref().unwrap().expose_secret(),
+        "sk_test_987654321"
+    );
+    assert!(!loaded.show().contains("987654321") && !format!("{loaded:?}").contains("987654321"));
+
+    let base = |base: &str| Machine::new().file(&format!("[payments.stripe]\napi_base = \"{base}\""));
+    assert_eq!(
+        base("http://stripe.test:12111").refused(),
+        "DIR/astrops.toml: payments.stripe.api_base is \"http://stripe.test:12111\", which would send the key in plain \
+         text; allowed: https://HOST, or http:// on this machine"
+    );
+    for wrong in ["stripe.test", "https://", "https://a@b", "https://stripe.test/v1", "ftp://stripe.test"] {
+        assert!(base(wrong).refused().contains("payments.stripe.api_base is "), "{wrong}");
+    }
+    for fine in ["https://stripe.test", "http://127.0.0.1:12111", "http://[::1]:12111/", "http://localhost"] {
+        base(fine).load();
+    }
+}
+
+#[test]
+fn a_currency_has_hundredths() {
+    let currency = |word: &str| Machine::new().file(&format!("[payments]\ncurrency = \"{word}\""));
+    for wrong in ["jpy", "kwd", "USD", "euro", ""] {
+        assert!(currency(wrong).refused().contains("a currency with two decimals"), "{wrong}");
+    }
+    assert_eq!(currency("eur").load().config.payments.currency, "eur");
+}
+
+#[test]
 fn a_schedule_of_the_file_replaces_the_built_in_one_of_its_name_or_is_added() {
     let machine = Machine::new().file(
         "[[schedules]]\nname = \"prune-logs\"\ncron = \"0 5 * * *\"\ntime_zone = \"Europe/Madrid\"\ntask = \"prune-logs\"\n\
@@ -348,7 +391,12 @@ fn every_word_of_the_table_is_a_word_of_its_enum() {
         if let keys::Kind::Word(words) = key.kind {
             for word in words {
                 let name = format!("ASTROPS__{}", key.path.to_uppercase().replace('.', "__"));
-                Machine::new().env(&name, word).env("ASTROPS__MAIL__SMTP__HOST", "localhost").load();
+                Machine::new()
+                    .env(&name, word)
+                    .env("ASTROPS__MAIL__SMTP__HOST", "localhost")
+                    .env("ASTROPS__PAYMENTS__STRIPE__SECRET_KEY", "sk_test_1")
+                    .env("ASTROPS__PAYMENTS__STRIPE__WEBHOOK_SECRET", "whsec_1")
+                    .load();
             }
         }
     }

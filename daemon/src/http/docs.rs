@@ -12,7 +12,7 @@ use serde_json::Value;
 use utoipa::{
     IntoResponses, PartialSchema as _, ToSchema as _,
     openapi::{
-        Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
+        Components, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, ResponseBuilder,
         content::ContentBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -40,6 +40,33 @@ pub fn frame() -> OpenApi {
         .components(Some(components))
         .security(Some([SecurityRequirement::new("bearer", Vec::<String>::new())]))
         .build()
+}
+
+/// `/events` is `/launches` under the documents' other name: the same operations, each with an id of its own.
+pub fn describe_aliases(document: &mut OpenApi) {
+    let renamed = |item: &PathItem| {
+        let mut item = item.clone();
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete]
+            .into_iter()
+            .filter_map(Option::as_mut);
+        for operation in operations {
+            operation.operation_id = operation.operation_id.as_ref().map(|id| format!("{id}_as_event"));
+        }
+        item
+    };
+    let paths = &mut document.paths.paths;
+    let aliases: Vec<(String, PathItem)> = paths
+        .iter()
+        .filter_map(|(path, item)| {
+            Some((format!("/events{}", path.strip_prefix("/launches")?), renamed(item)))
+        })
+        .collect();
+    for (path, mut alias) in aliases {
+        let own = paths.entry(path).or_default();
+        // The list has an answer of its own.
+        alias.get = own.get.take().or(alias.get);
+        *own = alias;
+    }
 }
 
 /// Every refusal that a route may give.

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::auth::password::PasswordError;
+use crate::{auth::password::PasswordError, booking::Refusal};
 
 /// The kinds of problem; each has one `type`, status and title, listed in docs/API.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +222,24 @@ impl ApiError {
 impl From<anyhow::Error> for ApiError {
     fn from(error: anyhow::Error) -> Self {
         Self::internal(&format!("{error:#}"))
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Database(error) => return error.into(),
+            Refusal::Fields(errors) => return Self::fields(errors),
+            Refusal::NoLaunch(_) | Refusal::NoBooking(_) => Kind::NotFound,
+            Refusal::SoldOut(_) => Kind::SoldOut,
+            Refusal::AlreadyBooked(_) => Kind::AlreadyBooked,
+            Refusal::SalesNotStarted(_) => Kind::SalesNotStarted,
+            Refusal::SalesStarted => Kind::SalesStarted,
+            Refusal::LaunchCancelled => Kind::LaunchCancelled,
+            Refusal::LaunchStarted(_) => Kind::LaunchEnded,
+            Refusal::AlreadyCancelled | Refusal::CapacityBelowSeats(_) => Kind::Conflict,
+        };
+        Self::new(kind, refusal.to_string())
     }
 }
 

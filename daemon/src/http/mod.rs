@@ -7,12 +7,14 @@
 //! [`crate::auth::access::TABLE`], a method of the typed client. A test fails for what is forgotten.
 
 mod auth;
+mod bookings;
 mod caller;
 mod docs;
 mod error;
 mod extract;
 mod health;
 mod jobs;
+mod launches;
 mod logs;
 mod notifications;
 mod paging;
@@ -41,6 +43,7 @@ pub use refusals::Refusals;
 
 use crate::{
     auth::{password::Passwords, token::Tokens},
+    booking::Desk,
     clock::Clock,
     config::Config,
     db::Db,
@@ -72,6 +75,7 @@ pub struct Shared {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub mailroom: Arc<Mailroom>,
+    pub desk: Desk,
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
     pub recorder: Recorder,
@@ -97,14 +101,18 @@ fn routes() -> OpenApiRouter<App> {
         .merge(jobs::routes())
         .merge(notifications::routes())
         .merge(schedules::routes())
+        .merge(launches::routes())
+        .merge(bookings::routes())
         .merge(health::routes())
         .merge(docs::routes())
 }
 
 /// The whole API.
 pub fn router(app: App) -> Router {
-    let (router, openapi) = routes().split_for_parts();
+    let (router, mut openapi) = routes().split_for_parts();
+    docs::describe_aliases(&mut openapi);
     router
+        .merge(launches::aliases())
         .route_layer(middleware::from_fn(time_limit))
         .route_layer(middleware::from_fn_with_state(app.clone(), caller::guard))
         .method_not_allowed_fallback(|| async {

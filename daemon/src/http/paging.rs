@@ -28,6 +28,15 @@ pub fn check_time(name: &str, time: Option<DateTime<Utc>>) -> ApiResult<()> {
     }
 }
 
+/// The SQL expression that the word `sort` stands for; the first one unless said.
+pub fn check_sort(sort: Option<&str>, sorts: &[(&str, &'static str)]) -> ApiResult<&'static str> {
+    let Some(sort) = sort else { return Ok(sorts[0].1) };
+    sorts.iter().find(|(word, _)| *word == sort).map(|(_, column)| *column).ok_or_else(|| {
+        let words: Vec<&str> = sorts.iter().map(|(word, _)| *word).collect();
+        ApiError::field("sort", format!("must be one of {}, not {sort:?}", words.join(", ")))
+    })
+}
+
 /// What the query asks for, as the store takes it and as the answer says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "the names of the answer's fields")]

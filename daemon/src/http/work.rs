@@ -37,6 +37,8 @@ pub struct Work {
     pub now: DateTime<Utc>,
     app: App,
     caller: Caller,
+    /// Why, in the caller's words.
+    reason: Option<String>,
     /// Set when the answer is to be remembered.
     fingerprint: Option<(String, Fingerprint)>,
 }
@@ -45,7 +47,7 @@ impl Work {
     /// Begins a mutation.
     pub async fn begin(app: &App, caller: &Caller) -> ApiResult<Self> {
         let (tx, now) = (app.db.write().await?, app.clock.now());
-        Ok(Self { tx, now, app: app.clone(), caller: caller.clone(), fingerprint: None })
+        Ok(Self { tx, now, app: app.clone(), caller: caller.clone(), reason: None, fingerprint: None })
     }
 
     /// Begins a creating mutation: a request with an `Idempotency-Key` that was answered before is answered so again
@@ -69,6 +71,13 @@ impl Work {
         }
         work.fingerprint = Some((principal, fingerprint));
         Ok(work)
+    }
+
+    /// Remembers why the caller wants it.
+    #[must_use]
+    pub fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// Adds a system log entry to the transaction.
@@ -106,7 +115,7 @@ impl Work {
             actor: &self.caller.principal.name(),
             action: audit.action,
             target: audit.target,
-            reason: None,
+            reason: self.reason.as_deref(),
             details: &audit.details,
             request_id: &self.caller.request_id,
             ip_address: self.caller.ip.as_deref(),

@@ -1,4 +1,5 @@
-//! MAINTENANCE: deletes what is past its retention, in small batches so that nobody waits for the writer.
+//! MAINTENANCE: deletes what is past its retention and does what time brings about for launches, in small batches so
+//! that nobody waits for the writer.
 
 use astrops_api::{
     jobs::Maintenance,
@@ -9,27 +10,31 @@ use futures::{FutureExt as _, future::BoxFuture};
 
 use super::Payload;
 use crate::{
+    booking::{Act, Desk},
     config::JobsConfig,
     queue::{Context, Handler, Outcome, Run, Verdict},
-    store::{idempotency, jobs, logs, schedules, sessions},
+    store::{capacity, idempotency, jobs, logs, schedules, sessions},
 };
 
 /// Rows per transaction.
 const BATCH: i64 = 500;
+/// Rows of the capacity log are kept so many days.
+const CAPACITY_DAYS: u32 = 365;
 /// Idempotency keys are kept so long.
 const KEYS: TimeDelta = TimeDelta::hours(24);
 
 /// Does the housekeeping.
 pub struct Caretaker {
     context: Context,
+    desk: Desk,
     jobs: JobsConfig,
     log_days: u32,
 }
 
 impl Caretaker {
     /// With these retentions.
-    pub fn new(context: Context, jobs: JobsConfig, log_days: u32) -> Self {
-        Self { context, jobs, log_days }
+    pub fn new(context: Context, desk: Desk, jobs: JobsConfig, log_days: u32) -> Self {
+        Self { context, desk, jobs, log_days }
     }
 
     async fn task(&self, task: MaintenanceTask, run: &Run) -> anyhow::Result<String> {
@@ -51,10 +56,43 @@ impl Caretaker {
                     "deleted {deleted} jobs: completed ones after {kept} days, failed and cancelled ones after {failed}"
                 ))
             }
+            MaintenanceTask::PruneCapacityLog => {
+                let deleted = self.prune(run, Kind::Capacity, days(CAPACITY_DAYS)).await?;
+                Ok(format!("deleted {deleted} rows of the capacity log older than {CAPACITY_DAYS} days"))
+            }
+            MaintenanceTask::OpenSales => {
+                Ok(format!("told {} interested customers", self.upkeep(run, task).await?))
+            }
+            MaintenanceTask::SendReminders => {
+                Ok(format!("reminded {} customers", self.upkeep(run, task).await?))
+            }
+            MaintenanceTask::CompleteLaunches => {
+                Ok(format!("completed {} launches", self.upkeep(run, task).await?))
+            }
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
                 Ok(format!("deleted {sessions} ended sessions and {keys} idempotency keys"))
+            }
+        }
+    }
+
+    /// Lets the desk do what time has brought about, batch by batch; answers how many it did.
+    async fn upkeep(&self, run: &Run, task: MaintenanceTask) -> anyhow::Result<u64> {
+        let by = format!("schedule:{task}");
+        let mut done = 0;
+        loop {
+            let mut tx = self.context.db.write().await?;
+            let act = Act { by: &by, now: self.context.clock.now() };
+            let batch = match task {
+                MaintenanceTask::OpenSales => self.desk.open_sales(&mut tx, act, BATCH).await?,
+                MaintenanceTask::SendReminders => self.desk.send_reminders(&mut tx, act, BATCH).await?,
+                _ => self.desk.complete_launches(&mut tx, act, BATCH).await?,
+            };
+            tx.commit().await?;
+            done += batch;
+            if batch < BATCH.unsigned_abs() || run.cancel.is_cancelled() {
+                return Ok(done);
             }
         }
     }
@@ -68,6 +106,7 @@ impl Caretaker {
                 Kind::Jobs(status) => jobs::prune(&mut tx, status, before, BATCH).await?,
                 Kind::Sessions => sessions::prune(&mut tx, before, BATCH).await?,
                 Kind::Keys => idempotency::prune(&mut tx, before, BATCH).await?,
+                Kind::Capacity => capacity::prune(&mut tx, before, BATCH).await?,
                 Kind::Fires => schedules::prune(&mut tx, before).await?,
             };
             tx.commit().await?;
@@ -86,6 +125,7 @@ enum Kind {
     Jobs(JobStatus),
     Sessions,
     Keys,
+    Capacity,
     Fires,
 }
 

@@ -18,6 +18,7 @@ use serde_json::Value;
 pub use notification::{Mailroom, StoredMail};
 
 use crate::{
+    booking::Desk,
     config::{JobsConfig, LogsConfig},
     queue::{Context, Handlers},
 };
@@ -52,12 +53,18 @@ impl Payload {
 }
 
 /// Every kind of job that this daemon can do.
-pub fn handlers(context: &Context, mailroom: Arc<Mailroom>, jobs: JobsConfig, logs: &LogsConfig) -> Handlers {
+pub fn handlers(
+    context: &Context,
+    mailroom: Arc<Mailroom>,
+    desk: Desk,
+    jobs: JobsConfig,
+    logs: &LogsConfig,
+) -> Handlers {
     vec![
         (JobType::Notification, mailroom),
         (
             JobType::Maintenance,
-            Arc::new(maintenance::Caretaker::new(context.clone(), jobs, logs.retention_days)),
+            Arc::new(maintenance::Caretaker::new(context.clone(), desk, jobs, logs.retention_days)),
         ),
     ]
 }

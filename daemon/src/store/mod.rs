@@ -3,10 +3,16 @@
 //! To add a table: a migration in both folders, a file here, and its cases in `tests.rs` (they run on both engines).
 
 pub mod audit;
+pub mod bookings;
+pub mod capacity;
+pub mod contacts;
 pub mod idempotency;
+pub mod interests;
 pub mod jobs;
+pub mod launches;
 pub mod logs;
 pub mod nodes;
+pub mod outbox;
 pub mod schedules;
 pub mod sessions;
 pub mod users;
