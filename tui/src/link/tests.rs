@@ -232,9 +232,9 @@ async fn signing_in_after_the_session_ended() {
 #[tokio::test]
 async fn the_console_is_for_employees() {
     let server = Server::start().await;
-    let mut user = crate::testing::operator();
-    user.role = astrops_api::vocabulary::Role::Customer;
-    let user = serde_json::to_string(&user).unwrap();
+    let mut own = crate::testing::own_account();
+    own.user.role = astrops_api::vocabulary::Role::Customer;
+    let user = serde_json::to_string(&own).unwrap();
     server.set(|script| script.answers.push(("GET /auth/me", 200, user)));
     let mut console = Console::of(&server, Some("t"));
     let ended =

@@ -242,7 +242,7 @@ fn head(launch: &Launch, context: &Context<'_>) -> Lines {
     }
     lines.extend(launch.venue.as_ref().map(|venue| line("venue", venue)));
     lines.extend(launch.category.as_ref().map(|category| line("category", category)));
-    lines.push(line("host", format!("{}  - u shows the account", launch.host_id)));
+    lines.push(line("host", launch.host_id));
     lines.extend(id_lines(launch.id.into(), look));
     lines.push(when("made", launch.created_at));
     lines.push(when("changed", launch.updated_at));

@@ -37,7 +37,7 @@ impl Purpose for Reason {
     }
 
     fn note(&self) -> String {
-        "Why? The customers and the audit log are told; it may be left out.".to_owned()
+        "Told to customers and the audit log; may be empty.".to_owned()
     }
 
     fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)> {

@@ -240,7 +240,7 @@ impl Purpose for Making {
     }
 
     fn note(&self) -> String {
-        "Name it after the program that calls with it, and give it no more than it needs.".to_owned()
+        "Name the program; let it do no more than it needs.".to_owned()
     }
 
     fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)> {

@@ -41,7 +41,7 @@ impl Purpose for ChangeRole {
     }
 
     fn note(&self) -> String {
-        "A viewer reads everything in the console, an operator changes it too.".to_owned()
+        "A viewer reads everything, an operator changes it.".to_owned()
     }
 
     fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)> {
