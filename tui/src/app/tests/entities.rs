@@ -73,13 +73,13 @@ fn the_daemon_orders_and_pages_and_the_cursor_stays() {
     harness.press("O");
     assert_eq!(last_query(&harness).order, Some(Order::Asc));
     let Some(Request::Bookings(number, _)) = harness.asked.pop() else { panic!("not asked") };
-    harness.tell(&Update::Bookings(number, BookingPage { total: 500, ..bookings(200) }));
+    harness.tell(&Update::Bookings(number, BookingPage { total: 400, ..bookings(200) }));
     harness.press("G");
     assert_eq!(last_query(&harness).offset, Some(200));
     let Some(Request::Bookings(number, _)) = harness.asked.pop() else { panic!("not asked") };
     let more = (200..400).map(booking).collect();
-    harness.tell(&Update::Bookings(number, BookingPage { bookings: more, total: 500, ..bookings(0) }));
-    assert!(harness.screen(120, 24).contains("400 loaded"));
+    harness.tell(&Update::Bookings(number, BookingPage { bookings: more, total: 400, ..bookings(0) }));
+    assert!(harness.screen(120, 24).contains("Bookings 400 "));
     // Far from the top a refresh is about the rows around the cursor, and nothing moves.
     harness.press("G");
     harness.asked.clear();
@@ -96,7 +96,7 @@ fn the_daemon_orders_and_pages_and_the_cursor_stays() {
     let mut changed = booking(399);
     changed.status = BookingStatus::Pending;
     harness
-        .tell(&Update::Bookings(number, BookingPage { bookings: vec![changed], total: 500, ..bookings(0) }));
+        .tell(&Update::Bookings(number, BookingPage { bookings: vec![changed], total: 400, ..bookings(0) }));
     let after = harness.screen(120, 24);
     assert!(after.contains("pending    pending") || after.contains("pending    refunded"), "{after}");
     assert_eq!(before.lines().count(), after.lines().count());
@@ -205,8 +205,8 @@ fn bookings_launches_users_and_jobs_lead_to_each_other_and_back() {
     harness.press("- -");
     harness.answer_all();
     harness.press("u").answer_all();
-    assert!(harness.screen(120, 24).contains("User 00000027") || harness.screen(120, 24).contains("person"));
-    harness.press("- Esc Esc l");
+    assert!(harness.screen(120, 24).contains("User 00000027"));
+    harness.press("- l");
     let jobs = harness.asked.iter().find_map(|request| match request {
         Request::Jobs(_, query) => query.q.clone(),
         _ => None,
@@ -273,13 +273,12 @@ fn a_role_form_says_when_nothing_was_changed() {
     let mut harness = at("6");
     harness.press("E ctrl-s");
     assert!(harness.screen(120, 24).contains("nothing was changed"));
-    harness.press("FocusBack".replace("FocusBack", "BackTab").as_str());
-    harness.press("Tab Left ctrl-s");
+    harness.press("Left ctrl-s");
     harness.screen(120, 24);
     harness.press("y");
     let changes = harness.changes();
     let [Change::EditUser(_, _, edit)] = changes[..] else { panic!("{changes:?}") };
-    assert!(edit.role.is_some_and(|role| role != Role::Employee) || edit.right.is_some());
+    assert_eq!((edit.role, edit.right), (Some(Role::Supplier), None), "only employees have a right");
 }
 
 #[test]
