@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 
 use crate::format;
 
-/// The fields and the free words of `typed`. A word whose beginning is no field is looked for as it is, unless it
-/// looks like a field: then the operator meant one.
-pub fn split<'a>(
-    typed: &'a str,
-    fields: &[&'static str],
-) -> Result<(Vec<(&'static str, &'a str)>, Option<String>), String> {
+/// The fields with their values, and the free words.
+type Words<'a> = (Vec<(&'static str, &'a str)>, Option<String>);
+
+/// Takes `typed` apart. A word whose beginning is no field is looked for as it is, unless it looks like a field:
+/// then the operator meant one.
+pub fn split<'a>(typed: &'a str, fields: &[&'static str]) -> Result<Words<'a>, String> {
     let mut named = Vec::new();
     let mut words = Vec::new();
     for word in typed.split_whitespace() {
