@@ -111,6 +111,7 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/bookings", Who::CustomerOrOperator),
     (Method::GET, "/bookings/{id}", Who::User(None)),
     (Method::DELETE, "/bookings/{id}", Who::CustomerOrOperator),
+    (Method::GET, "/stream", Who::User(Some(Scope::Read))),
     (Method::GET, "/status", EMPLOYEE),
     (Method::GET, "/health/live", Who::Anyone),
     (Method::GET, "/health/ready", Who::Anyone),

@@ -11,7 +11,9 @@ mod bookings;
 mod caller;
 mod docs;
 mod error;
+mod events;
 mod extract;
+mod feeds;
 mod health;
 mod jobs;
 mod launches;
@@ -25,6 +27,7 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
+use astrops_api::logs::LogEntry;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
@@ -48,9 +51,11 @@ use crate::{
     config::Config,
     db::Db,
     jobs::Mailroom,
-    logs::{Recorder, Tail},
+    logs::Recorder,
     queue::QueueHandle,
     schedules::tick::Scheduler,
+    store::outbox::Happening,
+    tail::Tail,
 };
 
 /// The header of the request id.
@@ -79,7 +84,8 @@ pub struct Shared {
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
     pub recorder: Recorder,
-    pub tail: Tail,
+    pub log_tail: Tail<LogEntry>,
+    pub event_tail: Tail<Happening>,
     pub refusals: Refusals,
     pub streams: Arc<Semaphore>,
     pub node: astrops_api::status::Node,
@@ -103,6 +109,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(schedules::routes())
         .merge(launches::routes())
         .merge(bookings::routes())
+        .merge(events::routes())
         .merge(health::routes())
         .merge(docs::routes())
 }
@@ -151,7 +158,7 @@ impl tower_http::request_id::MakeRequestId for RequestIds {
 /// Streams and `execute` end by their own rules; everything else within [`REQUEST`].
 async fn time_limit(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if matches!(path, "/logs/stream" | "/jobs/stream" | "/jobs/{id}/execute") {
+    if matches!(path, "/logs/stream" | "/jobs/stream" | "/stream" | "/jobs/{id}/execute") {
         return next.run(request).await;
     }
     match tokio::time::timeout(REQUEST, next.run(request)).await {

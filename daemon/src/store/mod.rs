@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bookings;
 pub mod capacity;
 pub mod contacts;
+pub mod cursor;
 pub mod idempotency;
 pub mod interests;
 pub mod jobs;

@@ -40,6 +40,7 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("POST /schedules/{name}/trigger", [false, false, false, false, true]),
     ("POST /schedules/{name}/pause", [false, false, false, false, true]),
     ("POST /schedules/{name}/resume", [false, false, false, false, true]),
+    ("GET /stream", [false, true, true, true, true]),
     ("GET /status", [false, false, false, true, true]),
     ("GET /health/live", [true, true, true, true, true]),
     ("GET /health/ready", [true, true, true, true, true]),
