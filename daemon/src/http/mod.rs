@@ -6,6 +6,7 @@
 //! To add a route: a handler with `#[utoipa::path]`, a line in its file's `routes()`, a row in
 //! [`crate::auth::access::TABLE`], a method of the typed client. A test fails for what is forgotten.
 
+mod audit;
 mod auth;
 mod bookings;
 mod caller;
@@ -14,6 +15,7 @@ mod error;
 mod events;
 mod extract;
 mod feeds;
+mod follows;
 mod health;
 mod jobs;
 mod launches;
@@ -23,6 +25,7 @@ mod paging;
 mod refusals;
 mod schedules;
 mod stream;
+mod users;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -109,6 +112,9 @@ fn routes() -> OpenApiRouter<App> {
         .merge(schedules::routes())
         .merge(launches::routes())
         .merge(bookings::routes())
+        .merge(users::routes())
+        .merge(follows::routes())
+        .merge(audit::routes())
         .merge(events::routes())
         .merge(health::routes())
         .merge(docs::routes())

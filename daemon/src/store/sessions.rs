@@ -94,6 +94,34 @@ pub async fn alive(tx: &mut Tx, id: SessionId, now: DateTime<Utc>) -> Result<Opt
     }))
 }
 
+/// Ends every living session of `user` but `spared`; answers how many.
+pub async fn revoke_all(
+    tx: &mut Tx,
+    user: UserId,
+    spared: Option<SessionId>,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    on!(tx, |conn| {
+        let done = sqlx::query(
+            "UPDATE sessions SET revoked_at = $3, updated_at = $3
+              WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3",
+        )
+        .bind(user.0)
+        .bind(spared.map(|id| id.0))
+        .bind(now)
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected())
+    })
+}
+
+/// Forgets every session of `user` with its device.
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user.0).execute(conn).await.map(drop)
+    })
+}
+
 /// Writes down that the session was used.
 pub async fn touch(tx: &mut Tx, id: SessionId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     on!(tx, |conn| {
