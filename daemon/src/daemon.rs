@@ -87,7 +87,8 @@ impl Daemon {
         let transport = Transport::new(&config.mail).context("cannot set up the mail transport")?;
         let mailroom =
             Arc::new(Mailroom::new(Templates::new()?, transport, config.mail.from.clone(), clock.clone()));
-        let desk = Desk::new(clock.clone(), mailroom.clone(), "usd", config.jobs.max_attempts);
+        let desk =
+            Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
         let handlers = jobs::handlers(&context, mailroom.clone(), desk.clone(), config.jobs, &config.logs);
         let queue = Queue::new(context.clone(), handlers, config.jobs.workers);
         let listener = TcpListener::bind(config.server.bind).await.with_context(|| {

@@ -2,7 +2,9 @@
 mod access;
 mod auth;
 mod bad_input;
+mod bookings;
 mod jobs;
+mod launches;
 mod logs;
 mod notifications;
 mod samples;
