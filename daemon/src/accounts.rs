@@ -16,7 +16,7 @@ use crate::{
     db::Tx,
     notify::address::{check_address, check_line},
     store::{
-        bookings, follows, idempotency, interests, launches,
+        bookings, follows, idempotency, interests, launches, lockout,
         outbox::{self, NewEvent},
         sessions,
         users::{self, NewUser},
@@ -39,14 +39,12 @@ pub fn new_entity_id(clock: &Clock) -> EntityId {
 
 /// The user with its e-mail in lower case, or which fields are wrong and why.
 pub fn check(user: User, password: &Secret) -> Result<User, Vec<(&'static str, String)>> {
-    let (user, mut errors) = match check_person(user) {
-        Ok(user) => (Some(user), Vec::new()),
-        Err(errors) => (None, errors),
-    };
-    if let Err(detail) = password::check_choice(password) {
-        errors.push(("password", detail));
-    }
-    user.filter(|_| errors.is_empty()).ok_or(errors)
+    let choice = password::check_choice(password, user.email.trim());
+    let person = check_person(user);
+    let Err(detail) = choice else { return person };
+    let mut errors = person.err().unwrap_or_default();
+    errors.push(("password", detail));
+    Err(errors)
 }
 
 /// The same without a password.
@@ -135,6 +133,7 @@ pub async fn erase(
     }
     forget_wishes(tx, user.id).await?;
     sessions::delete_of(tx, user.id).await?;
+    lockout::forget(tx, &lockout::key_of(&user.email)).await?;
     idempotency::delete_of(tx, &format!("user:{}", user.id)).await?;
     users::erase(tx, user.id, &format!("deleted-{}{ERASED}", user.id), act.now).await?;
     let event = NewEvent::user(DomainEventKind::UserDeleted, user.id, json!({ "role": user.role }));

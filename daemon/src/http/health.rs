@@ -148,6 +148,6 @@ async fn metrics(State(app): State<App>, caller: Caller) -> ApiResult<Response> 
     let mut tx = app.db.read().await?;
     let stats = jobs::stats(&mut tx, app.clock.now()).await?;
     tx.rollback().await?;
-    let text = app.metrics.render(&stats, app.queue.held());
+    let text = app.metrics.render(&stats, app.queue.held(), app.passwords.computed());
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -1,7 +1,7 @@
 //! The HTTP API: one file per resource, thin handlers (extract -> store or domain -> api type).
 //!
 //! Layers, outermost first: request id -> [`error::complete`] (every refusal becomes a problem) -> trace -> panic to
-//! problem -> body limit -> [`caller::guard`] (token, session, access table) -> time limit -> handler.
+//! problem -> body limit -> [`caller::guard`] (token or key, rate limit, access table) -> time limit -> handler.
 //!
 //! To add a route: a handler with `#[utoipa::path]`, a line in its file's `routes()`, a row in
 //! [`crate::auth::access::TABLE`], a method of the typed client. A test fails for what is forgotten.
@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod bookings;
 mod caller;
+mod credentials;
 mod docs;
 mod error;
 mod events;
@@ -18,12 +19,14 @@ mod feeds;
 mod follows;
 mod health;
 mod jobs;
+mod keys;
 mod launches;
 mod logs;
 mod notifications;
 mod paging;
 mod refusals;
 mod schedules;
+mod sessions;
 mod stream;
 mod users;
 mod work;
@@ -48,7 +51,7 @@ pub use error::{ApiError, ApiResult};
 pub use refusals::Refusals;
 
 use crate::{
-    auth::{password::Passwords, token::Tokens},
+    auth::{limits::Limits, password::Passwords, refresh::RefreshTokens, token::Tokens},
     booking::Desk,
     clock::Clock,
     config::Config,
@@ -81,7 +84,9 @@ pub struct Shared {
     pub db: Db,
     pub clock: Clock,
     pub tokens: Tokens,
+    pub refresh_tokens: RefreshTokens,
     pub passwords: Passwords,
+    pub limits: Limits,
     pub mailroom: Arc<Mailroom>,
     pub desk: Desk,
     pub queue: QueueHandle,
@@ -106,6 +111,9 @@ pub fn stream_permits() -> Arc<Semaphore> {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(docs::frame())
         .merge(auth::routes())
+        .merge(credentials::routes())
+        .merge(sessions::routes())
+        .merge(keys::routes())
         .merge(logs::routes().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(jobs::routes())
         .merge(notifications::routes())

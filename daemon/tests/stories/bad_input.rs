@@ -59,7 +59,7 @@ const CASES: &[(&str, &str, &str, u16, &str, &str)] = &[
         "invalid",
         "not a list",
     ),
-    ("PUT", "/schedules/prune-logs", "[null,null]", 422, "invalid", "not a list"),
+    ("POST", "/jobs/pause", "[null]", 422, "invalid", "not a list"),
     ("POST", "/jobs", r#"{"type":"NOTIFICATION"}"#, 422, "invalid", "/notification"),
     (
         "POST",
