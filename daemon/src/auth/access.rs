@@ -111,6 +111,9 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/bookings", Who::CustomerOrOperator),
     (Method::GET, "/bookings/{id}", Who::User(None)),
     (Method::DELETE, "/bookings/{id}", Who::CustomerOrOperator),
+    (Method::POST, "/bookings/{id}/payment", Who::CustomerOrOperator),
+    // The signature is judged by the handler.
+    (Method::POST, "/payments/webhook", Who::Anyone),
     (Method::GET, "/status", EMPLOYEE),
     (Method::GET, "/health/live", Who::Anyone),
     (Method::GET, "/health/ready", Who::Anyone),

@@ -12,7 +12,7 @@ pub mod token;
 use astrops_api::{
     auth::User,
     ids::{KeyId, SessionId},
-    vocabulary::{Role, Scope},
+    vocabulary::{Provider, Role, Scope},
 };
 
 /// Who calls.
@@ -22,6 +22,8 @@ pub enum Principal {
     Anonymous,
     /// A signed-in user.
     User(Box<SignedInUser>),
+    /// Who moves the money, by a signed webhook.
+    Provider(Provider),
     /// Another program, by its service key.
     Key(Box<KeyHolder>),
 }
@@ -47,11 +49,12 @@ pub struct SignedInUser {
 }
 
 impl Principal {
-    /// `user:<id>`, `key:<name>` or `anonymous`: as audit rows and logs name it.
+    /// `user:<id>`, `key:<name>`, `provider:<name>` or `anonymous`: as audit rows and logs name it.
     pub fn name(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
             Self::User(signed_in) => format!("user:{}", signed_in.user.id),
+            Self::Provider(provider) => format!("provider:{provider}"),
             Self::Key(key) => format!("key:{}", key.name),
         }
     }
@@ -59,7 +62,7 @@ impl Principal {
     /// The signed-in user.
     pub fn user(&self) -> Option<&User> {
         match self {
-            Self::Anonymous | Self::Key(_) => None,
+            Self::Anonymous | Self::Provider(_) | Self::Key(_) => None,
             Self::User(signed_in) => Some(&signed_in.user),
         }
     }

@@ -18,6 +18,7 @@ mod launches;
 mod logs;
 mod notifications;
 mod paging;
+mod payments;
 mod refusals;
 mod schedules;
 mod stream;
@@ -49,6 +50,7 @@ use crate::{
     db::Db,
     jobs::Mailroom,
     logs::{Recorder, Tail},
+    payments::Cashier,
     queue::QueueHandle,
     schedules::tick::Scheduler,
 };
@@ -76,6 +78,7 @@ pub struct Shared {
     pub passwords: Passwords,
     pub mailroom: Arc<Mailroom>,
     pub desk: Desk,
+    pub cashier: Cashier,
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
     pub recorder: Recorder,
@@ -103,6 +106,8 @@ fn routes() -> OpenApiRouter<App> {
         .merge(schedules::routes())
         .merge(launches::routes())
         .merge(bookings::routes())
+        .merge(payments::routes())
+        .merge(payments::webhook_route().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(health::routes())
         .merge(docs::routes())
 }

@@ -13,6 +13,7 @@ pub mod launches;
 pub mod logs;
 pub mod nodes;
 pub mod outbox;
+pub mod payments;
 pub mod schedules;
 pub mod sessions;
 pub mod users;
