@@ -47,7 +47,7 @@ pub struct Intent {
     last_payment_error: Option<CardError>,
     /// What we have attached.
     #[serde(default)]
-    pub metadata: std::collections::HashMap<String, String>,
+    pub metadata: serde_json::Value,
 }
 
 #[derive(Deserialize)]

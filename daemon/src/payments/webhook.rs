@@ -127,7 +127,8 @@ impl Event {
             | "payment_intent.processing"
             | "payment_intent.canceled" => {
                 let intent: Intent = serde_json::from_value(self.data.object.clone()).ok()?;
-                let payment = intent.metadata.get(METADATA).and_then(|id| id.parse().ok());
+                let payment =
+                    intent.metadata.get(METADATA).and_then(Value::as_str).and_then(|id| id.parse().ok());
                 let report = intent.report();
                 Some(Said {
                     payment,
