@@ -86,7 +86,7 @@ async fn pay(
             let act = Act { by: &by, now: work.now };
             app.cashier.settle(&mut work.tx, act, payment.id, report).await?
         }
-        Err(Unknown(why)) => {
+        Err(why) => {
             tracing::warn!(payment.id = %payment.id, "a payment is open: {why}");
             let told = format!("payment {} is open: {why}", payment.id);
             let data = json!({ "entityType": "booking", "entityId": id, "paymentId": payment.id });
@@ -128,7 +128,7 @@ fn refusal(payment: &StoredPayment, answer: Result<Report, Unknown>) -> ApiError
                 payment.error_text.as_deref().unwrap_or_default()
             ),
         ),
-        (PaymentState::Pending, Err(Unknown(why))) => ApiError::new(
+        (PaymentState::Pending, Err(why)) => ApiError::new(
             Kind::Unavailable,
             format!(
                 "{why}. Payment {} stays open: send this again, or wait until check-payments asks; nobody is charged twice",

@@ -1,7 +1,7 @@
 //! `check-payments`: asks what became of payments that were not answered, or that wait for their customer.
 
-use astrops_api::vocabulary::{BookingStatus, PaymentState};
-use chrono::TimeDelta;
+use astrops_api::vocabulary::{BookingStatus, PaymentState, Provider};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -30,13 +30,37 @@ const EVENTS: TimeDelta = TimeDelta::days(30);
 /// Rows per transaction.
 const BATCH: i64 = 500;
 
+/// What is done about a payment that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Look what became of it; charge when the provider never got it.
+    Ask,
+    /// Tell the provider that the customer will not confirm.
+    Abandon,
+    /// The provider never got it, as far as anybody knows. Should it have, the webhook tells.
+    GiveUp,
+    /// Charging would be for seats that are free again. If it was charged, the webhook tells, and it goes back.
+    Wait,
+}
+
+fn step(payment: &StoredPayment, cancelled: bool, now: DateTime<Utc>) -> Step {
+    let age = now - payment.created_at;
+    match (&payment.intent, payment.status) {
+        (None, _) if age > GIVE_UP => Step::GiveUp,
+        (None, _) if cancelled => Step::Wait,
+        (Some(_), PaymentState::RequiresAction) if cancelled || age > CONFIRM => Step::Abandon,
+        _ => Step::Ask,
+    }
+}
+
 impl Cashier {
-    /// The job. Stops at the first question that the provider does not answer; the next run goes on.
+    /// The job. When a provider does not answer, its other payments wait for the next run.
     pub async fn check(&self, db: &Db, run: &Run) -> anyhow::Result<String> {
         self.forget_events(db).await?;
         let before = self.clock.now() - PATIENCE;
         let (mut asked, mut changed, mut last) = (0_u32, 0_u32, Uuid::nil());
-        loop {
+        let mut silent: Option<(Provider, Unknown)> = None;
+        'all: loop {
             let mut tx = db.read().await?;
             let batch = payments::waiting(&mut tx, before, last, BATCH).await?;
             tx.rollback().await?;
@@ -44,16 +68,25 @@ impl Cashier {
             last = newest.id;
             for payment in batch {
                 if run.cancel.is_cancelled() {
-                    return Ok(format!("asked about {asked} payments, {changed} have changed"));
+                    break 'all;
                 }
-                let report = match self.find_out(db, &payment).await? {
-                    None => continue,
-                    Some(Ok(report)) => report,
-                    Some(Err(Unknown(why))) => {
+                let step = step(&payment, self.is_cancelled(db, &payment).await?, self.clock.now());
+                let is_silent = silent.as_ref().is_some_and(|(provider, _)| *provider == payment.provider);
+                let answer = match step {
+                    Step::Wait => continue,
+                    Step::GiveUp => Ok(Report { intent: None, fate: unreached() }),
+                    Step::Ask | Step::Abandon if is_silent => continue,
+                    Step::Ask => self.providers.ask(&payment).await,
+                    Step::Abandon => self.providers.abandon(&payment).await,
+                };
+                let report = match answer {
+                    Ok(report) => report,
+                    Err(why) => {
                         tracing::warn!(payment.id = %payment.id, "a payment is still open: {why}");
-                        return Ok(format!(
-                            "asked about {asked} payments, {changed} have changed; the next was not answered, the others wait: {why}"
-                        ));
+                        if matches!(why, Unknown::Silent(_)) {
+                            silent = Some((payment.provider, why));
+                        }
+                        continue;
                     }
                 };
                 asked += 1;
@@ -64,32 +97,17 @@ impl Cashier {
                 changed += u32::from(now.is_some_and(|now| now.status != payment.status));
             }
         }
-        Ok(format!("asked about {asked} payments, {changed} have changed"))
+        let rest = silent.map_or_else(String::new, |(provider, why)| {
+            format!("; {provider} does not answer, its payments wait: {why}")
+        });
+        Ok(format!("{asked} payments looked at, {changed} have changed{rest}"))
     }
 
-    /// What became of `payment`; `None` when nobody is to be asked now.
-    async fn find_out(
-        &self,
-        db: &Db,
-        payment: &StoredPayment,
-    ) -> Result<Option<Result<Report, Unknown>>, sqlx::Error> {
+    async fn is_cancelled(&self, db: &Db, payment: &StoredPayment) -> Result<bool, sqlx::Error> {
         let mut tx = db.read().await?;
         let booking = bookings::find(&mut tx, payment.booking).await?;
         tx.rollback().await?;
-        let cancelled = booking.is_none_or(|stored| stored.booking.status == BookingStatus::Cancelled);
-        let age = self.clock.now() - payment.created_at;
-        let answer = match &payment.intent {
-            None if age > GIVE_UP => Ok(Report { intent: None, fate: unreached() }),
-            // Asking would charge for seats that are free again. If it was charged, the webhook tells, and it goes back.
-            None if cancelled => return Ok(None),
-            Some(intent)
-                if payment.status == PaymentState::RequiresAction && (cancelled || age > CONFIRM) =>
-            {
-                self.providers.abandon(payment, intent).await
-            }
-            _ => self.providers.ask(payment).await,
-        };
-        Ok(Some(answer))
+        Ok(booking.is_none_or(|stored| stored.booking.status == BookingStatus::Cancelled))
     }
 
     async fn forget_events(&self, db: &Db) -> Result<(), sqlx::Error> {
@@ -104,7 +122,38 @@ impl Cashier {
     }
 }
 
-/// The provider never heard of it, as far as anybody knows. Should it have, the webhook tells.
 fn unreached() -> Fate {
     Fate::Declined("provider_unreachable".to_owned(), "The payment provider could not be reached.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::payment, *};
+    use crate::testing::noon;
+
+    #[test]
+    fn every_payment_that_waits_ends_one_day() {
+        let unheard = payment();
+        let confirming = StoredPayment {
+            intent: Some("pi_1".to_owned()),
+            status: PaymentState::RequiresAction,
+            ..payment()
+        };
+        let processing = StoredPayment { intent: Some("pi_1".to_owned()), ..payment() };
+        let (soon, late) = (noon() + TimeDelta::minutes(60), noon() + TimeDelta::minutes(61));
+        for (payment, cancelled, now, expected) in [
+            (&unheard, false, soon, Step::Ask),
+            (&unheard, true, soon, Step::Wait),
+            (&unheard, false, late, Step::GiveUp),
+            (&unheard, true, late, Step::GiveUp),
+            (&confirming, false, soon, Step::Ask),
+            (&confirming, true, soon, Step::Abandon),
+            (&confirming, false, late, Step::Abandon),
+            // The provider has it: only the provider ends it.
+            (&processing, false, late, Step::Ask),
+            (&processing, true, late, Step::Ask),
+        ] {
+            assert_eq!(step(payment, cancelled, now), expected, "{payment:?} {cancelled} {now}");
+        }
+    }
 }

@@ -14,11 +14,16 @@ pub struct Report {
     pub fate: Fate,
 }
 
-/// Nobody knows what became of it: no connection, no answer in time, an answer that makes no sense. Ask again with the
-/// same idempotency key.
+/// Nobody knows what became of it: ask again with the same idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unknown(pub String);
+pub enum Unknown {
+    /// The provider does not answer, or cannot at the moment: it will not answer about other payments either.
+    #[error("{0}")]
+    Silent(String),
+    /// An answer that says nothing about this payment.
+    #[error("{0}")]
+    Unclear(String),
+}
 
 /// Why money did not go back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +45,9 @@ pub struct Providers {
 impl Providers {
     fn stripe(&self) -> Result<&Stripe, Unknown> {
         self.stripe.as_ref().ok_or_else(|| {
-            Unknown("the payment was made with Stripe, and payments.stripe.secret_key is not set".to_owned())
+            Unknown::Unclear(
+                "the payment was made with Stripe, and payments.stripe.secret_key is not set".to_owned(),
+            )
         })
     }
 
@@ -56,10 +63,11 @@ impl Providers {
     }
 
     /// Gives up a payment that waits for its customer.
-    pub async fn abandon(&self, payment: &StoredPayment, intent: &str) -> Result<Report, Unknown> {
-        match payment.provider {
-            Provider::Sandbox => Ok(sandbox::abandon(payment)),
-            Provider::Stripe => self.stripe()?.cancel(payment, intent).await,
+    pub async fn abandon(&self, payment: &StoredPayment) -> Result<Report, Unknown> {
+        match (payment.provider, &payment.intent) {
+            (Provider::Sandbox, _) => Ok(sandbox::abandon(payment)),
+            (Provider::Stripe, Some(intent)) => self.stripe()?.cancel(payment, intent).await,
+            (Provider::Stripe, None) => Ok(Report { intent: None, fate: super::abandoned() }),
         }
     }
 

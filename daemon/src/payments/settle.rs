@@ -77,6 +77,8 @@ impl Cashier {
         if booking.payment_status != PaymentStatus::Pending {
             let outcome = PaymentOutcome { status: PaymentStatus::Pending, method: None, transaction: None };
             bookings::set_payment(tx, booking.id, &outcome, act.now).await?;
+            let event = event(&payment, stored, PaymentStatus::Pending);
+            outbox::insert(tx, &self.clock, act.now, &[event]).await?;
         }
         let told = format!("{} begun", self.named(&payment, stored));
         logs::insert(tx, &[self.about(told, Severity::Info, &payment, stored).into()]).await?;
@@ -154,17 +156,7 @@ impl Cashier {
     ) -> Result<(), sqlx::Error> {
         let booking = &stored.booking;
         let payment_status = if alone { payment.status.of_booking() } else { booking.payment_status };
-        let data = json!({
-            "launchId": booking.launch_id, "status": booking.status, "paymentStatus": payment_status,
-            "ticketQuantity": booking.ticket_quantity, "paymentId": payment.id, "payment": payment.status,
-        });
-        let event = NewEvent::booking(
-            DomainEventKind::BookingUpdated,
-            booking.id,
-            booking.user_id,
-            stored.host,
-            data,
-        );
+        let event = event(payment, stored, payment_status);
         outbox::insert(tx, &self.clock, act.now, &[event]).await?;
 
         let active = booking.status != BookingStatus::Cancelled;
@@ -236,4 +228,14 @@ impl Cashier {
                 "paymentId": payment.id, "intent": payment.intent,
             }))
     }
+}
+
+/// A booking whose payment has changed.
+fn event(payment: &StoredPayment, stored: &StoredBooking, payment_status: PaymentStatus) -> NewEvent {
+    let booking = &stored.booking;
+    let data = json!({
+        "launchId": booking.launch_id, "status": booking.status, "paymentStatus": payment_status,
+        "ticketQuantity": booking.ticket_quantity, "paymentId": payment.id, "payment": payment.status,
+    });
+    NewEvent::booking(DomainEventKind::BookingUpdated, booking.id, booking.user_id, stored.host, data)
 }

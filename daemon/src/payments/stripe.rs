@@ -161,7 +161,7 @@ impl Stripe {
                     line(&refund.id),
                     line(refund.failure_reason.as_deref().unwrap_or("no reason given"))
                 ))),
-                other => Err(Unknown(format!(
+                other => Err(Unknown::Unclear(format!(
                     "Stripe's refund is {:?}",
                     line(other.unwrap_or("without a status"))
                 ))
@@ -199,7 +199,7 @@ impl Stripe {
         while let Some(part) = stream.next().await {
             let part = part.map_err(|error| unreachable_because(&error))?;
             if body.len() + part.len() > ANSWER {
-                return Err(Unknown(format!(
+                return Err(Unknown::Unclear(format!(
                     "Stripe's answer ({}) is larger than {ANSWER} bytes",
                     status.as_u16()
                 )));
@@ -208,7 +208,9 @@ impl Stripe {
         }
         if status.is_success() {
             let read = serde_json::from_slice(&body);
-            return read.map(Ok).map_err(|_| Unknown("Stripe's answer cannot be understood".to_owned()));
+            return read
+                .map(Ok)
+                .map_err(|_| Unknown::Unclear("Stripe's answer cannot be understood".to_owned()));
         }
         let error = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.error).unwrap_or_default();
         // A twin that runs (409), too many requests (429), a key that is not accepted (401, 403) and Stripe's own
@@ -227,7 +229,12 @@ impl Stripe {
 impl Refused {
     fn into_unknown(self, what: &str) -> Unknown {
         let text = line(self.1.message.as_deref().unwrap_or("no reason given"));
-        Unknown(format!("Stripe {what} ({}): {text}", self.0.as_u16()))
+        let why = format!("Stripe {what} ({}): {text}", self.0.as_u16());
+        if self.0.is_server_error() || self.0 == StatusCode::TOO_MANY_REQUESTS {
+            Unknown::Silent(why)
+        } else {
+            Unknown::Unclear(why)
+        }
     }
 }
 
@@ -267,7 +274,7 @@ fn checked(payment: &StoredPayment, intent: &Intent) -> Result<Report, Unknown> 
     if intent.fits(payment) {
         Ok(intent.report())
     } else {
-        Err(Unknown("Stripe's answer is about another payment, amount or currency".to_owned()))
+        Err(Unknown::Unclear("Stripe's answer is about another payment, amount or currency".to_owned()))
     }
 }
 
@@ -293,11 +300,11 @@ fn line(text: &str) -> String {
 /// The innermost cause is what helps; the address holds nothing secret, but says nothing either.
 fn unreachable_because(error: &reqwest::Error) -> Unknown {
     if error.is_timeout() {
-        return Unknown("Stripe did not answer in time".to_owned());
+        return Unknown::Silent("Stripe did not answer in time".to_owned());
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    Unknown(format!("Stripe cannot be reached: {}", line(&cause.to_string())))
+    Unknown::Silent(format!("Stripe cannot be reached: {}", line(&cause.to_string())))
 }
