@@ -32,7 +32,7 @@ pub struct Register {
     pub right: Option<Right>,
 }
 
-/// The answer to [`Register`]; `token` and `expiresIn` when one registered oneself.
+/// The answer to [`Register`]; `token`, `expiresIn` and `refreshToken` when one registered oneself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
@@ -82,9 +82,8 @@ pub struct SignedIn {
     pub token: Secret,
     /// Seconds until it ends.
     pub expires_in: u64,
-    /// What gets the next access token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_token: Option<Secret>,
+    /// What gets the next access token: POST /auth/refresh.
+    pub refresh_token: Secret,
     /// Who signed in.
     pub user: User,
 }

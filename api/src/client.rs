@@ -13,7 +13,7 @@ use crate::{
     events::DomainEvent,
     ids::{BookingId, JobId, KeyId, LaunchId, SessionId, UserId},
     jobs::{Delay, Execute, Executed, Job, JobDetail, JobPage, JobQuery, JobStats, NewJob, PauseTypes},
-    keys::{KeyMade, NewKey, ServiceKeys},
+    keys::{KeyMade, NewKey, ServiceKey, ServiceKeys},
     launches::{
         CancelLaunch, CapacityLogPage, CapacityLogQuery, EditLaunch, Launch, LaunchPage, LaunchQuery,
         NewLaunch,
@@ -224,6 +224,11 @@ impl Client {
     /// GET /auth/keys.
     pub async fn keys(&self) -> Answer<ServiceKeys> {
         self.get("/auth/keys", &()).await
+    }
+
+    /// GET /auth/keys/{id}.
+    pub async fn key(&self, id: KeyId) -> Answer<ServiceKey> {
+        self.get(&format!("/auth/keys/{id}"), &()).await
     }
 
     /// DELETE /auth/keys/{id}.

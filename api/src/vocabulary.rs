@@ -217,6 +217,8 @@ words! {
         PruneJobs = "prune-jobs",
         /// Deletes sessions that have expired and idempotency keys older than a day.
         ExpireSessions = "expire-sessions",
+        /// Forgets wrong passwords that no longer count and locks that are past.
+        ExpireLocks = "expire-locks",
         /// Deletes rows of the capacity log after a year.
         PruneCapacityLog = "prune-capacity-log",
         /// Tells the interested of sales that have started.

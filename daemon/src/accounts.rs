@@ -30,7 +30,7 @@ pub fn check(mut user: User, password: &Secret) -> Result<User, Vec<(&'static st
     if let Err(detail) = check_address(&user.email) {
         errors.push(("email", detail));
     }
-    if let Err(detail) = password::check_choice(password) {
+    if let Err(detail) = password::check_choice(password, &user.email) {
         errors.push(("password", detail));
     }
     if let Some(name) = &user.name

@@ -1,6 +1,9 @@
 //! Time is a parameter: the system's clock, or a mock one that a test advances.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use tokio::sync::watch;
@@ -13,12 +16,14 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     /// `Some` for a mock clock.
     mock: Option<watch::Sender<DateTime<Utc>>>,
+    began: (DateTime<Utc>, Instant),
     ids: std::sync::Mutex<ContextV7>,
 }
 
 impl Clock {
     fn make(mock: Option<watch::Sender<DateTime<Utc>>>) -> Self {
-        Self(Arc::new(Inner { mock, ids: std::sync::Mutex::new(ContextV7::new()) }))
+        let began = (mock.as_ref().map_or_else(DateTime::default, |mock| *mock.borrow()), Instant::now());
+        Self(Arc::new(Inner { mock, began, ids: std::sync::Mutex::new(ContextV7::new()) }))
     }
 
     /// The computer's clock.
@@ -39,6 +44,15 @@ impl Clock {
         #[expect(clippy::disallowed_methods, reason = "the one place that asks the computer")]
         let now = Utc::now();
         microseconds(now)
+    }
+
+    /// The time since this clock was made. It never goes back, whatever becomes of the computer's clock.
+    pub fn elapsed(&self) -> Duration {
+        let (start, began) = self.0.began;
+        match &self.0.mock {
+            Some(mock) => (*mock.borrow() - start).to_std().unwrap_or_default(),
+            None => began.elapsed(),
+        }
     }
 
     /// Moves a mock clock on and wakes all who sleep until a time that has come. No effect on the system's clock.

@@ -20,7 +20,7 @@ pub use lock::make_folder;
 pub use metrics::Metrics;
 
 use crate::{
-    auth::{password::Passwords, token},
+    auth::{limits::Limits, password::Passwords, refresh::RefreshTokens, token},
     booking::Desk,
     clock::Clock,
     config::Config,
@@ -110,7 +110,9 @@ impl Daemon {
         let recorders = TaskTracker::new();
         let app = Arc::new(Shared {
             tokens: token::Tokens::new(&key, config.auth.token_seconds),
+            refresh_tokens: RefreshTokens::new(&key),
             passwords: Passwords::default(),
+            limits: Limits::new(&clock, config.auth.rate_limit.is_on()),
             mailroom,
             desk,
             cashier,

@@ -21,7 +21,13 @@ fn daemon() -> Daemon {
         "POST /auth/login" => {
             Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": ana() }))
         }
-        "GET /auth/me" => Answer::Json(200, ana()),
+        "GET /auth/me" => {
+            let mut account = ana();
+            let more = json!({ "isActive": true, "isLocked": false, "failedLoginAttempts": 0,
+                "updatedAt": "2026-08-01T10:00:00Z" });
+            account.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Answer::Json(200, account)
+        }
         "POST /auth/logout" => Answer::Json(204, Value::Null),
         _ => problem(404, "not-found", ""),
     })

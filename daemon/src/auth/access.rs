@@ -44,6 +44,14 @@ impl Who {
         }
     }
 
+    /// The scope with which service keys are admitted.
+    pub const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::User(scope) | Self::Employee(scope) | Self::Operator(scope) => scope,
+            _ => None,
+        }
+    }
+
     /// Those who are admitted, in words.
     pub const fn words(self) -> &'static str {
         match self {
@@ -70,8 +78,20 @@ const OPERATOR: Who = Who::Operator(None);
 pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/auth/register", Who::Anyone),
     (Method::POST, "/auth/login", Who::Anyone),
+    // Whoever has the refresh token.
+    (Method::POST, "/auth/refresh", Who::Anyone),
     (Method::POST, "/auth/logout", Who::User(None)),
     (Method::GET, "/auth/me", Who::User(None)),
+    (Method::PUT, "/auth/password", Who::User(None)),
+    (Method::GET, "/auth/sessions", Who::User(None)),
+    (Method::DELETE, "/auth/sessions/{id}", Who::User(None)),
+    (Method::POST, "/auth/keys", OPERATOR),
+    (Method::GET, "/auth/keys", OPERATOR),
+    (Method::GET, "/auth/keys/{id}", OPERATOR),
+    (Method::DELETE, "/auth/keys/{id}", OPERATOR),
+    (Method::POST, "/users/{id}/unlock", OPERATOR),
+    (Method::GET, "/users/{id}/sessions", OPERATOR),
+    (Method::DELETE, "/users/{id}/sessions", OPERATOR),
     (Method::POST, "/logs", Who::Operator(Some(Scope::LogsWrite))),
     (Method::GET, "/logs", read()),
     (Method::GET, "/logs/stream", read()),
@@ -122,6 +142,11 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::GET, "/openapi.json", Who::Anyone),
     (Method::GET, "/docs", Who::Anyone),
 ];
+
+/// Whether anybody can make us compute a password hash or look for a secret there.
+pub fn is_costly(path: &str) -> bool {
+    matches!(path, "/auth/register" | "/auth/login" | "/auth/refresh")
+}
 
 /// Who may call `method` on the route with this `path` pattern; `None` when the table has no row.
 pub fn who(method: &Method, path: &str) -> Option<Who> {

@@ -3,10 +3,16 @@
 //! Every request: bearer token -> signature and claims ([`token`]) -> session row, no cache, so that a logout or a
 //! changed role acts at the next request -> the access table ([`access`]).
 //!
-//! Limits: service keys, refresh tokens and lockout are not here yet; the table already names the scopes.
+//! A program calls with a service key (`ak_` ..) instead of a token; its row is asked at every request in the same way.
+//! A session is kept alive by refresh tokens ([`refresh`]). Guessing is slowed down per account ([`lockout`]) and per
+//! address ([`limits`]).
 
 pub mod access;
+pub mod digest;
+pub mod limits;
+pub mod lockout;
 pub mod password;
+pub mod refresh;
 pub mod token;
 
 use astrops_api::{
@@ -64,6 +70,16 @@ impl Principal {
         match self {
             Self::Anonymous | Self::Provider(_) | Self::Key(_) => None,
             Self::User(signed_in) => Some(&signed_in.user),
+        }
+    }
+
+    /// Who, for a person who reads the log.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Anonymous => "nobody".to_owned(),
+            Self::User(signed_in) => signed_in.user.email.clone(),
+            Self::Provider(provider) => format!("the webhook of {provider}"),
+            Self::Key(key) => format!("the service key {}", key.name),
         }
     }
 

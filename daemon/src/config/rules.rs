@@ -18,6 +18,13 @@ pub(super) fn judge(config: &Config, source_of: impl Fn(&str) -> String) -> Vec<
             "a loopback address, or server.behind_proxy = true when a proxy with TLS stands in front",
         ));
     }
+    if !bind.ip().to_canonical().is_loopback() && !config.auth.rate_limit.is_on() {
+        refusals.push(refuse(
+            "auth.rate_limit",
+            format!("auth.rate_limit is \"off\" and server.bind is {bind}, which others can reach"),
+            "on, or a loopback address for server.bind",
+        ));
+    }
     let smtp = &config.mail.smtp;
     match &smtp.host {
         None if config.mail.transport == MailTransport::Smtp => refusals.push(refuse(
@@ -36,8 +43,8 @@ pub(super) fn judge(config: &Config, source_of: impl Fn(&str) -> String) -> Vec<
         }
         _ => {}
     }
-    refusals.extend(refuse_half_a_sign_in(smtp, &refuse));
-    refusals.extend(refuse_payments(&config.payments, &refuse));
+    refusals.extend(refuse_half_a_sign_in(smtp, refuse));
+    refusals.extend(refuse_payments(&config.payments, refuse));
     refusals
 }
 

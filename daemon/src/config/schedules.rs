@@ -58,6 +58,12 @@ pub(super) fn built_in() -> Vec<ScheduleConfig> {
             MaintenanceTask::ExpireSessions,
         ),
         (
+            "expire-locks",
+            "Forgets wrong passwords that no longer count and locks that are past",
+            "*/15 * * * *",
+            MaintenanceTask::ExpireLocks,
+        ),
+        (
             "prune-capacity-log",
             "Deletes rows of the capacity log after a year",
             "30 3 * * *",

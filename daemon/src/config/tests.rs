@@ -48,6 +48,18 @@ impl Machine {
     }
 }
 
+/// Each is named like its task.
+const BUILT_IN: &[&str] = &[
+    "prune-logs",
+    "prune-jobs",
+    "expire-sessions",
+    "expire-locks",
+    "prune-capacity-log",
+    "open-sales",
+    "send-reminders",
+    "complete-launches",
+];
+
 #[test]
 fn without_any_source_the_defaults_serve_on_loopback_and_keep_everything_below_var() {
     let config = Machine::new().load().config;
@@ -62,7 +74,7 @@ fn without_any_source_the_defaults_serve_on_loopback_and_keep_everything_below_v
     assert_eq!((config.jobs.workers, config.jobs.max_attempts), (16, 5));
     assert!(config.auth.rate_limit.is_on() && config.auth.key.is_none());
     let names: Vec<_> = config.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
-    assert_eq!(names, ["prune-logs", "prune-jobs", "expire-sessions"]);
+    assert_eq!(names, BUILT_IN);
 }
 
 #[test]
@@ -235,6 +247,18 @@ fn an_address_that_others_can_reach_needs_a_proxy() {
 }
 
 #[test]
+fn requests_are_unlimited_only_on_this_machine() {
+    Machine::new().file("[auth]\nrate_limit = \"off\"").load();
+    let outside = "[server]\nbind = \"0.0.0.0:7700\"\nbehind_proxy = true\n";
+    Machine::new().file(outside).load();
+    assert_eq!(
+        Machine::new().file(&format!("{outside}[auth]\nrate_limit = \"off\"")).refused(),
+        "DIR/astrops.toml: auth.rate_limit is \"off\" and server.bind is 0.0.0.0:7700, which others can reach; \
+         allowed: on, or a loopback address for server.bind"
+    );
+}
+
+#[test]
 fn plain_text_smtp_stays_on_this_machine_unless_it_is_allowed() {
     let smtp = "[mail]\ntransport = \"smtp\"\n[mail.smtp]\ntls = \"none\"\n";
     assert_eq!(
@@ -317,15 +341,9 @@ fn a_schedule_of_the_file_replaces_the_built_in_one_of_its_name_or_is_added() {
     );
     let loaded = machine.load();
     let names: Vec<_> = loaded.config.schedules.iter().map(|s| (s.name.as_str(), s.cron.as_str())).collect();
-    assert_eq!(
-        names,
-        [
-            ("prune-logs", "0 5 * * *"),
-            ("prune-jobs", "45 3 * * *"),
-            ("expire-sessions", "*/15 * * * *"),
-            ("weekly", "0 6 * * 1")
-        ]
-    );
+    assert_eq!(names[..2], [("prune-logs", "0 5 * * *"), ("prune-jobs", "45 3 * * *")]);
+    assert_eq!(names.last(), Some(&("weekly", "0 6 * * 1")));
+    assert_eq!(names.len(), BUILT_IN.len() + 1);
     let shown = loaded.show().replace(machine.dir.path().to_str().unwrap(), "DIR");
     assert!(shown.contains("schedules.weekly = \"0 6 * * 1\" \"UTC\", prune-jobs, missed skip, overlap skip  # DIR/astrops.toml"), "{shown}");
 }
@@ -343,7 +361,7 @@ fn a_wrong_schedule_is_refused_with_its_place() {
     );
     assert_eq!(
         refused("[[schedules]]\nname = \"x\"\ncron = \"* * * * *\"\ntask = \"dance\""),
-        "DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: prune-logs, prune-jobs, expire-sessions"
+        format!("DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: {}", BUILT_IN.join(", "))
     );
     assert_eq!(
         refused("[[schedules]]\nname = \"X y\"\ncron = \"* * * * *\"\ntask = \"prune-jobs\""),

@@ -41,7 +41,7 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text, with the queue as it stands.
-    pub fn render(&self, stats: &JobStats, held: usize) -> String {
+    pub fn render(&self, stats: &JobStats, held: usize, password_hashes: u64) -> String {
         metrics::with_local_recorder(&*self.0, || {
             for row in &stats.types {
                 let counts = [
@@ -61,6 +61,7 @@ impl Metrics {
             }
             #[expect(clippy::cast_precision_loss, reason = "as above")]
             gauge!("astrops_jobs_held").set(held as f64);
+            counter!("astrops_password_hashes_total").absolute(password_hashes);
         });
         let handle = self.0.handle();
         handle.run_upkeep();

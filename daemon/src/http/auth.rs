@@ -1,8 +1,8 @@
 //! /auth: register, login, logout, me.
 
 use astrops_api::{
-    auth::{Login, Register, Registered, SignedIn, User},
-    ids::{EntityId, SessionId},
+    auth::{Login, Refreshed, Register, Registered, SignedIn, User},
+    ids::EntityId,
     problem::FieldError,
     users::Account,
     vocabulary::{EventType, Right, Role, Severity},
@@ -19,21 +19,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     ApiError, ApiResult, App, Caller,
     caller::refused,
+    credentials::{Proven, prove},
     docs::Problems,
     error::Kind,
     extract::Body,
+    sessions,
     work::{Audit, Work},
 };
 use crate::{
     accounts,
-    auth::{Principal, password::Checked},
-    jobs::notification::mask,
+    auth::Principal,
     logs::Entry,
-    notify::address::check_address,
-    store::{
-        sessions::{self, NewSession},
-        users,
-    },
+    notify::address::check_line,
+    store::{self, users},
 };
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -95,54 +93,42 @@ async fn register(
             .address(caller.ip.as_deref()),
     )
     .await?;
-    let session = if operator { None } else { Some(open_session(&app, &caller, &mut work, &user).await?) };
-    let (token, expires_in) = session.unzip();
+    let opened =
+        if operator { None } else { Some(sessions::open(&app, &caller, &mut work, &user, None).await?) };
+    let expires_in = opened.as_ref().map(|opened| opened.expires_in);
+    let (token, refresh_token) = opened.map(|opened| (opened.token, opened.refresh_token)).unzip();
     let target = user.id.to_string();
     let details = json!({ "role": user.role, "right": user.right });
-    let answer = Registered { user, token, expires_in, refresh_token: None };
+    let answer = Registered { user, token, expires_in, refresh_token };
     work.answer(StatusCode::CREATED, Audit { action: "user.register", target: &target, details }, &answer)
         .await
 }
 
 /// Sign in
 ///
-/// An unknown e-mail, a wrong password and an account that may not be used look and take the same.
+/// An unknown e-mail, a wrong password, a locked account and one that may not be used look and take the same.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = Login, security(()),
     responses((status = 200, body = SignedIn), Problems))]
 async fn login(State(app): State<App>, caller: Caller, Body(body, _): Body<Login>) -> ApiResult<Response> {
-    let email = body.email.trim().to_lowercase();
-    let mut tx = app.db.read().await?;
-    let found = users::by_email(&mut tx, &email).await?.filter(|credentials| credentials.is_active);
-    tx.rollback().await?;
-    let known = found.as_ref().map(|credentials| credentials.user.id);
-    let hash = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
-    let checked = app.passwords.check(&body.password, hash).await?;
-    let (Some(found), Checked::Right(rehashed)) = (found, checked) else {
-        // What was typed may be a password in the wrong field: only what can be an address is told, and masked.
-        let tried =
-            if check_address(&email).is_ok() { mask(&email) } else { "what is no address".to_owned() };
-        let told = format!("sign-in failed for {tried}");
-        let mut entry =
-            Entry::new(&app.clock, EventType::Auth, Severity::Warning, told).address(caller.ip.as_deref());
-        if let Some(id) = known {
-            entry = entry.user(id);
-        }
-        if app
-            .refusals
-            .is_first(&format!("login:{}", email.chars().take(100).collect::<String>()), app.clock.now())
-        {
-            app.recorder.record_soon(entry.data(json!({ "requestId": caller.request_id })).into());
-        }
-        return Err(ApiError::new(
+    if let Some(device) = &body.device_id {
+        check_device(device).map_err(|detail| ApiError::field("/deviceId", detail))?;
+    }
+    let refused = || {
+        ApiError::new(
             Kind::InvalidCredentials,
-            "check both; an operator can make a new account",
-        ));
+            "check both; after several wrong passwords wait a quarter of an hour, or ask an operator",
+        )
     };
-    let user = found.user;
-    let mut work = Work::begin(&app, &caller).await?;
+    let email = body.email.trim().to_lowercase();
+    let proven = prove(&app, &caller, &email, &body.password, "sign-in failed").await?;
+    let Proven { mut work, credentials, rehashed } = proven.ok_or_else(refused)?;
     let now = work.now;
-    users::signed_in(&mut work.tx, user.id, rehashed.as_deref(), now).await?;
-    let (token, expires_in) = open_session(&app, &caller, &mut work, &user).await?;
+    if !users::signed_in(&mut work.tx, &credentials, rehashed.as_deref(), now).await? {
+        return Err(refused());
+    }
+    let user = credentials.user;
+    let Refreshed { token, expires_in, refresh_token } =
+        sessions::open(&app, &caller, &mut work, &user, body.device_id.as_deref()).await?;
     let told = format!("{} {} signed in", user.role, user.email);
     work.log(
         Entry::new(&app.clock, EventType::Auth, Severity::Info, told)
@@ -152,7 +138,7 @@ async fn login(State(app): State<App>, caller: Caller, Body(body, _): Body<Login
     .await?;
     let target = user.id.to_string();
     let audit = Audit { action: "auth.login", target: &target, details: json!({ "email": user.email }) };
-    work.answer(StatusCode::OK, audit, &SignedIn { token, expires_in, refresh_token: None, user }).await
+    work.answer(StatusCode::OK, audit, &SignedIn { token, expires_in, refresh_token, user }).await
 }
 
 /// End this session
@@ -161,7 +147,7 @@ async fn logout(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
     if let Principal::User(signed_in) = &caller.principal {
         let mut work = Work::begin(&app, &caller).await?;
         let now = work.now;
-        sessions::revoke(&mut work.tx, signed_in.session, now).await?;
+        store::sessions::revoke(&mut work.tx, signed_in.session, now).await?;
         let told = format!("{} signed out", signed_in.user.email);
         work.log(Entry::new(&app.clock, EventType::Auth, Severity::Info, told).user(signed_in.user.id))
             .await?;
@@ -182,25 +168,10 @@ async fn me(State(app): State<App>, caller: Caller) -> ApiResult<Json<Account>> 
     account.map(Json).ok_or_else(nobody)
 }
 
-async fn open_session(
-    app: &App,
-    caller: &Caller,
-    work: &mut Work,
-    user: &User,
-) -> ApiResult<(astrops_api::Secret, u64)> {
-    let id = SessionId(app.clock.new_id());
-    let token = app.tokens.sign(user.id, id, work.now)?;
-    let lifetime = app.tokens.lifetime();
-    let session = NewSession {
-        id,
-        user: user.id,
-        user_agent: caller.user_agent.as_deref(),
-        ip_address: caller.ip.as_deref(),
-        expires_at: work.now + lifetime,
-        created_at: work.now,
-    };
-    sessions::insert(&mut work.tx, &session).await?;
-    Ok((token, lifetime.num_seconds().unsigned_abs()))
+fn check_device(device: &str) -> Result<(), String> {
+    check_line(device)?;
+    let count = device.chars().count();
+    if count <= 100 { Ok(()) } else { Err(format!("has {count} characters; at most 100 are allowed")) }
 }
 
 fn new_user_id(app: &App) -> astrops_api::ids::UserId {

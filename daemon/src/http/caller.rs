@@ -1,22 +1,27 @@
-//! Who calls: the layer that reads the bearer token, asks the session's row and applies the access table.
+//! Who calls: the layer that reads the bearer token, asks the row of its session or service key, charges the caller's
+//! address and applies the access table.
 
 use std::net::{IpAddr, SocketAddr};
 
 use astrops_api::vocabulary::{EventType, Severity};
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{ApiError, ApiResult, App, error::Kind};
 use crate::{
-    auth::{Principal, SignedInUser, access},
+    auth::{Principal, SignedInUser, access, digest::sha256, limits::Charge},
     logs::Entry,
-    store::sessions,
+    store::{keys, sessions},
 };
+
+/// Service keys begin so; tokens of sessions begin with `eyJ`.
+pub const KEY_PREFIX: &str = "ak_";
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
@@ -35,8 +40,16 @@ pub struct Caller {
 
 impl Caller {
     /// Who, for a person who reads the log.
-    pub fn name(&self) -> &str {
-        self.principal.user().map_or("nobody", |user| user.email.as_str())
+    pub fn name(&self) -> String {
+        self.principal.shown()
+    }
+
+    /// The user who calls, where the access table admits users only.
+    pub fn signed_in(&self) -> ApiResult<&SignedInUser> {
+        match &self.principal {
+            Principal::User(signed_in) => Ok(signed_in),
+            _ => Err(ApiError::new(Kind::SignInRequired, "this is for signed-in users")),
+        }
     }
 }
 
@@ -62,20 +75,31 @@ pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> 
     };
     let mut caller = anonymous(&app, &request);
     // What everybody may call asks nothing of the database.
+    let mut refusal = None;
     if request.headers().contains_key(header::AUTHORIZATION) {
         match identify(&app, request.headers()).await {
             Ok(principal) => caller.principal = principal,
             // A token that has run out must not keep anybody from signing in again.
             Err(_) if who == access::Who::Anyone => {}
-            Err(error) => return error.into_response(),
+            Err(error) => refusal = Some(error),
         }
     }
+    if let Err(response) = charge(&app, &caller, request.method(), &path) {
+        return *response;
+    }
+    if let Some(error) = refusal {
+        return error.into_response();
+    }
     if !who.admits(&caller.principal) {
-        if caller.principal.user().is_none() {
+        if matches!(caller.principal, Principal::Anonymous) {
             let told = format!("this is for {}; send Authorization: Bearer <token>", who.words());
             return ApiError::new(Kind::SignInRequired, told).into_response();
         }
-        return refused(&app, &caller, &format!("{} {path}", request.method()), who.words()).into_response();
+        let admitted = match (&caller.principal, who.scope()) {
+            (Principal::Key(_), Some(scope)) => format!("{}, and for service keys with {scope}", who.words()),
+            _ => who.words().to_owned(),
+        };
+        return refused(&app, &caller, &format!("{} {path}", request.method()), &admitted).into_response();
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
@@ -108,7 +132,11 @@ async fn identify(app: &App, headers: &HeaderMap) -> ApiResult<Principal> {
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let now = app.clock.now();
-    let session = token.and_then(|(_, token)| app.tokens.session(token.trim(), now)).ok_or_else(expired)?;
+    let token = token.map(|(_, token)| token.trim()).ok_or_else(expired)?;
+    if token.starts_with(KEY_PREFIX) {
+        return key(app, token, now).await;
+    }
+    let session = app.tokens.session(token, now).ok_or_else(expired)?;
     let mut tx = app.db.read().await?;
     let alive = sessions::alive(&mut tx, session, now).await?;
     tx.rollback().await?;
@@ -120,6 +148,44 @@ async fn identify(app: &App, headers: &HeaderMap) -> ApiResult<Principal> {
     }
     let signed_in = SignedInUser { user: alive.user, session };
     Ok(Principal::User(Box::new(signed_in)))
+}
+
+async fn key(app: &App, secret: &str, now: DateTime<Utc>) -> ApiResult<Principal> {
+    let mut tx = app.db.read().await?;
+    let alive = keys::alive(&mut tx, &sha256(secret), now).await?;
+    tx.rollback().await?;
+    let alive = alive
+        .ok_or_else(|| ApiError::new(Kind::SignInRequired, "the service key is not known or was revoked"))?;
+    if alive.stale {
+        let mut tx = app.db.write().await?;
+        keys::touch(&mut tx, alive.holder.id, now).await?;
+        tx.commit().await?;
+    }
+    Ok(Principal::Key(Box::new(alive.holder)))
+}
+
+/// Charges the caller's address for what costs much, and for what nobody has signed in for; 429 when it has nothing
+/// left. Operators pay nothing: they register many.
+fn charge(app: &App, caller: &Caller, method: &Method, path: &str) -> Result<(), Box<Response>> {
+    let charge = match &caller.principal {
+        principal if principal.is_operator() => return Ok(()),
+        _ if access::is_costly(path) => Charge::SignIn,
+        Principal::Anonymous => Charge::Anonymous,
+        _ => return Ok(()),
+    };
+    let Err(seconds) = app.limits.take(charge, caller.ip.as_deref()) else { return Ok(()) };
+    let ip = caller.ip.as_deref().unwrap_or("an unknown address");
+    let told = format!("too many requests from {ip}; {method} {path} refused for {seconds} s");
+    if app.refusals.is_first(&format!("limit:{ip}"), app.clock.now()) {
+        let entry = Entry::new(&app.clock, EventType::Auth, Severity::Warning, told)
+            .address(caller.ip.as_deref())
+            .data(json!({ "requestId": caller.request_id }));
+        app.recorder.record_soon(entry.into());
+    }
+    let detail = format!("this address asks too often; come again in {seconds} s");
+    let mut response = ApiError::new(Kind::TooManyRequests, detail).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    Err(Box::new(response))
 }
 
 /// 403 for a signed-in `caller`, told in the system log once per caller, route and second.

@@ -140,7 +140,7 @@ fn disk(app: &App) -> Part {
 /// Prometheus text
 ///
 /// For callers on this machine, and for employees from elsewhere.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), Problems))]
+#[utoipa::path(get, path = "/metrics", tag = "health", security((), ("bearer" = [])), responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 async fn metrics(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
     if !caller.is_local && !caller.principal.is_employee() {
         return Err(ApiError::new(Kind::SignInRequired, "from another machine this is for employees"));
@@ -148,6 +148,6 @@ async fn metrics(State(app): State<App>, caller: Caller) -> ApiResult<Response> 
     let mut tx = app.db.read().await?;
     let stats = jobs::stats(&mut tx, app.clock.now()).await?;
     tx.rollback().await?;
-    let text = app.metrics.render(&stats, app.queue.held());
+    let text = app.metrics.render(&stats, app.queue.held(), app.passwords.computed());
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -1,7 +1,7 @@
 //! The HTTP API: one file per resource, thin handlers (extract -> store or domain -> api type).
 //!
 //! Layers, outermost first: request id -> [`error::complete`] (every refusal becomes a problem) -> trace -> panic to
-//! problem -> body limit -> [`caller::guard`] (token, session, access table) -> time limit -> handler.
+//! problem -> body limit -> [`caller::guard`] (token or key, rate limit, access table) -> time limit -> handler.
 //!
 //! To add a route: a handler with `#[utoipa::path]`, a line in its file's `routes()`, a row in
 //! [`crate::auth::access::TABLE`], a method of the typed client. A test fails for what is forgotten.
@@ -9,11 +9,13 @@
 mod auth;
 mod bookings;
 mod caller;
+mod credentials;
 mod docs;
 mod error;
 mod extract;
 mod health;
 mod jobs;
+mod keys;
 mod launches;
 mod logs;
 mod notifications;
@@ -21,6 +23,7 @@ mod paging;
 mod payments;
 mod refusals;
 mod schedules;
+mod sessions;
 mod stream;
 mod work;
 
@@ -43,7 +46,7 @@ pub use error::{ApiError, ApiResult};
 pub use refusals::Refusals;
 
 use crate::{
-    auth::{password::Passwords, token::Tokens},
+    auth::{limits::Limits, password::Passwords, refresh::RefreshTokens, token::Tokens},
     booking::Desk,
     clock::Clock,
     config::Config,
@@ -75,7 +78,9 @@ pub struct Shared {
     pub db: Db,
     pub clock: Clock,
     pub tokens: Tokens,
+    pub refresh_tokens: RefreshTokens,
     pub passwords: Passwords,
+    pub limits: Limits,
     pub mailroom: Arc<Mailroom>,
     pub desk: Desk,
     pub cashier: Cashier,
@@ -100,6 +105,9 @@ pub fn stream_permits() -> Arc<Semaphore> {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(docs::frame())
         .merge(auth::routes())
+        .merge(credentials::routes())
+        .merge(sessions::routes())
+        .merge(keys::routes())
         .merge(logs::routes().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(jobs::routes())
         .merge(notifications::routes())

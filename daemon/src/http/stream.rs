@@ -2,7 +2,7 @@
 //!
 //! A stream subscribes to the [`crate::logs::Tail`], reads the database from its cursor to the end, then follows the
 //! tail and drops what it has seen. A reader that stops reading is given up after [`PATIENCE`]; it resumes by its last
-//! id. A stream ends with the daemon, and within [`RECHECK`] of the end of its session.
+//! id. A stream ends with the daemon, and within [`RECHECK`] of the end of its session or key.
 
 use std::{
     convert::Infallible,
@@ -14,6 +14,7 @@ use std::{
 };
 
 use astrops_api::{
+    auth::User,
     ids::JobId,
     logs::{LogEntry, LogStreamQuery},
     vocabulary::{EventType, Severity},
@@ -35,7 +36,7 @@ use crate::{
     jobs::view,
     logs::Batch,
     store::{
-        jobs,
+        jobs, keys,
         logs::{self, Cursor},
         sessions,
     },
@@ -248,19 +249,31 @@ impl Follower {
     }
 }
 
-/// Returns when the session has ended, or its rights are no longer those that the stream was opened with.
+/// Returns when the session has ended or the key is revoked, or its rights are no longer those that the stream was opened
+/// with. The access token is looked at when a stream opens; after that the session counts, so that a console that
+/// refreshes its token keeps its streams.
 async fn session_ends(app: App, principal: Principal) {
-    let Principal::User(signed_in) = &principal else { return std::future::pending().await };
     loop {
         tokio::time::sleep(RECHECK).await;
         let look = async {
             let mut tx = app.db.read().await?;
-            sessions::alive(&mut tx, signed_in.session, app.clock.now()).await
+            Ok::<bool, sqlx::Error>(match &principal {
+                // Only a webhook has a provider for its caller.
+                Principal::Anonymous | Principal::Provider(_) => true,
+                Principal::Key(key) => {
+                    keys::find(&mut tx, key.id).await?.is_some_and(|key| key.revoked_at.is_none())
+                }
+                Principal::User(signed_in) => {
+                    let rights = |user: &User| (user.role, user.right);
+                    sessions::alive(&mut tx, signed_in.session, app.clock.now())
+                        .await?
+                        .is_some_and(|alive| rights(&alive.user) == rights(&signed_in.user))
+                }
+            })
         };
         match look.await {
-            Ok(Some(alive))
-                if (alive.user.role, alive.user.right) == (signed_in.user.role, signed_in.user.right) => {}
-            Ok(_) => return,
+            Ok(true) => {}
+            Ok(false) => return,
             Err(error) => {
                 tracing::warn!(error = %error, "cannot ask for the session of a stream; asking again");
             }

@@ -14,7 +14,7 @@ use crate::{
     config::JobsConfig,
     payments::Cashier,
     queue::{Context, Handler, Outcome, Run, Verdict},
-    store::{capacity, idempotency, jobs, logs, schedules, sessions},
+    store::{capacity, idempotency, jobs, lockout, logs, schedules, sessions},
 };
 
 /// Rows per transaction.
@@ -79,6 +79,26 @@ impl Caretaker {
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
                 Ok(format!("deleted {sessions} ended sessions and {keys} idempotency keys"))
             }
+            MaintenanceTask::ExpireLocks => {
+                let forgotten = self.prune(run, Kind::Failures, now).await?;
+                let cleared = self.clear_past_locks(run).await?;
+                Ok(format!("forgot the wrong passwords of {forgotten} addresses and cleared {cleared} users"))
+            }
+        }
+    }
+
+    async fn clear_past_locks(&self, run: &Run) -> anyhow::Result<u64> {
+        let (mut cleared, mut after) = (0, String::new());
+        loop {
+            let mut tx = self.context.db.write().await?;
+            let now = self.context.clock.now();
+            let (batch, last) = lockout::clear_past(&mut tx, &after, now, BATCH).await?;
+            tx.commit().await?;
+            cleared += batch;
+            match last {
+                Some(last) if !run.cancel.is_cancelled() => after = last,
+                _ => return Ok(cleared),
+            }
         }
     }
 
@@ -110,6 +130,7 @@ impl Caretaker {
                 Kind::Logs => logs::prune(&mut tx, before, BATCH).await?,
                 Kind::Jobs(status) => jobs::prune(&mut tx, status, before, BATCH).await?,
                 Kind::Sessions => sessions::prune(&mut tx, before, BATCH).await?,
+                Kind::Failures => lockout::prune(&mut tx, before, BATCH).await?,
                 Kind::Keys => idempotency::prune(&mut tx, before, BATCH).await?,
                 Kind::Capacity => capacity::prune(&mut tx, before, BATCH).await?,
                 Kind::Fires => schedules::prune(&mut tx, before).await?,
@@ -129,6 +150,7 @@ enum Kind {
     Logs,
     Jobs(JobStatus),
     Sessions,
+    Failures,
     Keys,
     Capacity,
     Fires,

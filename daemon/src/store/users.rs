@@ -134,22 +134,48 @@ pub async fn account(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<Opti
     Ok(row.map(|row| row.at(now)))
 }
 
-/// Remembers a sign-in, and a hash made anew when the old one had weaker parameters.
+/// Remembers a sign-in, and a hash made anew when the old one had weaker parameters. False when the password or the
+/// account is no longer what was checked.
 pub async fn signed_in(
     tx: &mut Tx,
-    id: UserId,
+    checked: &Credentials,
     rehashed: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     on!(tx, |conn| {
-        sqlx::query(
-            "UPDATE users SET last_login_at = $2, password_hash = COALESCE($3, password_hash) WHERE id = $1",
+        let done = sqlx::query(
+            "UPDATE users SET last_login_at = $3, password_hash = COALESCE($4, password_hash),
+                              failed_login_attempts = 0, locked_until = NULL
+              WHERE id = $1 AND password_hash = $2 AND is_active",
         )
-        .bind(id.0)
+        .bind(checked.user.id.0)
+        .bind(&checked.password_hash)
         .bind(now)
         .bind(rehashed)
         .execute(conn)
-        .await
-        .map(drop)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    })
+}
+
+/// Gives the user another password. False when the old one or the account is no longer what was checked.
+pub async fn set_password(
+    tx: &mut Tx,
+    checked: &Credentials,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    on!(tx, |conn| {
+        let done = sqlx::query(
+            "UPDATE users SET password_hash = $3, failed_login_attempts = 0, locked_until = NULL, updated_at = $4
+              WHERE id = $1 AND password_hash = $2 AND is_active",
+        )
+        .bind(checked.user.id.0)
+        .bind(&checked.password_hash)
+        .bind(password_hash)
+        .bind(now)
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected() == 1)
     })
 }

@@ -2,7 +2,8 @@
 
 use astrops_api::{
     Client,
-    vocabulary::{Right, Role},
+    keys::NewKey,
+    vocabulary::{Right, Role, Scope},
 };
 use serde_json::Value;
 
@@ -12,8 +13,19 @@ use crate::support::{Engine, TestDaemon, http::Answer};
 const MAY: &[(&str, [bool; 5])] = &[
     ("POST /auth/register", [true, true, true, true, true]),
     ("POST /auth/login", [true, true, true, true, true]),
+    ("POST /auth/refresh", [true, true, true, true, true]),
     ("POST /auth/logout", [false, true, true, true, true]),
     ("GET /auth/me", [false, true, true, true, true]),
+    ("PUT /auth/password", [false, true, true, true, true]),
+    ("GET /auth/sessions", [false, true, true, true, true]),
+    ("DELETE /auth/sessions/{id}", [false, true, true, true, true]),
+    ("POST /auth/keys", [false, false, false, false, true]),
+    ("GET /auth/keys", [false, false, false, false, true]),
+    ("GET /auth/keys/{id}", [false, false, false, false, true]),
+    ("DELETE /auth/keys/{id}", [false, false, false, false, true]),
+    ("POST /users/{id}/unlock", [false, false, false, false, true]),
+    ("GET /users/{id}/sessions", [false, false, false, false, true]),
+    ("DELETE /users/{id}/sessions", [false, false, false, false, true]),
     ("POST /logs", [false, false, false, false, true]),
     ("GET /logs", [false, false, false, true, true]),
     ("GET /logs/stream", [false, false, false, true, true]),
@@ -72,6 +84,23 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("GET /docs", [true, true, true, true, true]),
 ];
 
+/// What service keys may do besides what everybody may, and with which scope. A route that is not here admits none.
+const KEYS_MAY: &[(&str, Scope)] = &[
+    ("POST /logs", Scope::LogsWrite),
+    ("GET /logs", Scope::Read),
+    ("GET /logs/stream", Scope::Read),
+    ("GET /logs/histogram", Scope::Read),
+    ("POST /jobs", Scope::JobsWrite),
+    ("GET /jobs", Scope::Read),
+    ("GET /jobs/stats", Scope::Read),
+    ("GET /jobs/stream", Scope::Read),
+    ("GET /jobs/{id}", Scope::Read),
+    ("PUT /jobs/{id}/execute", Scope::JobsExecute),
+    ("POST /notifications", Scope::NotificationsWrite),
+    ("GET /notifications/types", Scope::Read),
+    ("POST /notifications/preview", Scope::Read),
+];
+
 #[tokio::test]
 async fn every_route_admits_exactly_whom_it_should() {
     let daemon = TestDaemon::start(Engine::Sqlite).await.unwrap();
@@ -96,22 +125,34 @@ async fn every_route_admits_exactly_whom_it_should() {
     let supplier = daemon.sign_in("sue@example.com", Role::Supplier, None).await;
     let viewer = daemon.sign_in("vera@example.com", Role::Employee, Some(Right::Viewer)).await;
     let operator = daemon.operator.clone();
-    let callers: [(&str, &Client); 5] = [
+    let mut callers: Vec<(String, Client)> = [
         ("anonymous", &daemon.anyone),
         ("customer", &customer),
         ("supplier", &supplier),
         ("viewer", &viewer),
         ("operator", &operator),
-    ];
+    ]
+    .map(|(name, client)| (name.to_owned(), client.clone()))
+    .into();
+    for scope in Scope::ALL {
+        let name = scope.as_str().replace(':', "-");
+        let made = operator.create_key(&NewKey { name, scopes: vec![*scope] }).await.unwrap();
+        callers.push((scope.to_string(), daemon.anyone.with_token(made.secret)));
+    }
+    for (route, _) in KEYS_MAY {
+        assert!(expected.contains(route), "{route} is no route");
+    }
     for (route, may) in MAY.iter().filter(|(route, _)| *route != "POST /auth/logout") {
         let (method, path) = route.split_once(' ').unwrap();
         let path = path.replace("{id}", "507f1f77bcf86cd799439011").replace("{name}", "no-such");
+        let of_keys = Scope::ALL.iter().map(|scope| may[0] || KEYS_MAY.contains(&(route, *scope)));
+        let may: Vec<bool> = may.iter().copied().chain(of_keys).collect();
         for ((name, caller), may) in callers.iter().zip(may) {
             let answer = send(caller, method, &path).await;
             let refused = matches!(answer.status, 401 | 403);
-            assert_eq!(!refused, *may, "{route} by {name}: {} {}", answer.status, answer.text);
+            assert_eq!(!refused, may, "{route} by {name}: {} {}", answer.status, answer.text);
             if refused {
-                let expected = if *name == "anonymous" { 401 } else { 403 };
+                let expected = if name == "anonymous" { 401 } else { 403 };
                 assert_eq!(answer.problem().status, expected, "{route} by {name}");
             }
             assert!(answer.status < 500, "{route} by {name}: {answer:?}");

@@ -17,7 +17,7 @@ stories!(
     a_customer_registers_and_is_known_until_they_sign_out,
     nobody_makes_themselves_an_employee,
     unknown_wrong_and_right_look_as_they_should,
-    a_session_ends_with_its_hour,
+    a_token_ends_with_its_hour,
 );
 
 fn register(email: &str, role: Option<Role>) -> Register {
@@ -72,22 +72,12 @@ async fn unknown_wrong_and_right_look_as_they_should(daemon: TestDaemon) {
         severity: Some(Severity::Warning),
         ..LogQuery::default()
     };
-    let warned = async {
-        loop {
-            let page = daemon.operator.logs(&query).await.unwrap();
-            if page.total == 2 {
-                return page;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let page =
-        tokio::time::timeout(crate::support::DEADLINE, warned).await.expect("both failures are logged");
+    let page = daemon.logged(&query, |page| page.total == 2).await;
     assert!(page.logs.iter().all(|entry| entry.message.starts_with("sign-in failed for ")));
     daemon.stop().await;
 }
 
-async fn a_session_ends_with_its_hour(daemon: TestDaemon) {
+async fn a_token_ends_with_its_hour(daemon: TestDaemon) {
     let zoe = daemon.sign_in("zoe@example.com", Role::Customer, None).await;
     daemon.pass(chrono::TimeDelta::minutes(59));
     zoe.me().await.unwrap();

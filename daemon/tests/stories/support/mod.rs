@@ -1,5 +1,6 @@
 //! [`TestDaemon`]: a real daemon on a free port with a mock clock and a file mailbox.
 
+pub mod behind;
 pub mod database;
 pub mod desk;
 pub mod http;
@@ -12,9 +13,13 @@ use astrops_api::{
     auth::Login,
     ids::JobId,
     jobs::{JobDetail, JobQuery},
+    logs::{LogPage, LogQuery},
     vocabulary::{JobStatus, Right, Role},
 };
-use astrops_daemon::{Clock, Daemon, admin, config::Config};
+use astrops_daemon::{
+    Clock, Daemon, admin,
+    config::{Config, Switch},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use tokio::task::JoinHandle;
@@ -78,6 +83,8 @@ impl TestDaemon {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::defaults(dir.path()).unwrap();
         config.server.bind = "127.0.0.1:0".parse().unwrap();
+        // Every story comes from one address, and time stands still.
+        config.auth.rate_limit = Switch::Off;
         if engine == Engine::Postgres {
             config.database.url = database::new_postgres().await?.into();
         }
@@ -89,6 +96,7 @@ impl TestDaemon {
     pub async fn start_beside(first: &Self) -> Self {
         let mut config = Config::defaults(&tempfile::tempdir().unwrap().keep()).unwrap();
         config.server.bind = first.config.server.bind;
+        config.auth = first.config.auth.clone();
         config.database.url = first.config.database.url.clone();
         Self::run(config, first.clock.clone(), None).await
     }
@@ -172,6 +180,20 @@ impl TestDaemon {
             panic!("the job did not come so far: {last:#?}");
         };
         job
+    }
+
+    /// Log entries like this, once there are some: refusals are written behind the answer.
+    pub async fn logged(&self, query: &LogQuery, holds: impl Fn(&LogPage) -> bool) -> LogPage {
+        let look = async {
+            loop {
+                let page = self.operator.logs(query).await.unwrap();
+                if holds(&page) {
+                    return page;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, look).await.expect("the entries that were waited for")
     }
 
     /// Moves the clock on.
