@@ -41,9 +41,10 @@ pub const fn booking_style(status: BookingStatus, look: &Look) -> Style {
     }
 }
 
-/// Where its payment stands, as a style.
-pub const fn payment_style(status: PaymentStatus, look: &Look) -> Style {
-    match status {
+/// Where its payment stands, as a style. Nobody waits for the payment of what is cancelled.
+pub fn payment_style(booking: &Booking, look: &Look) -> Style {
+    match booking.payment_status {
+        PaymentStatus::Pending if booking.status == BookingStatus::Cancelled => look.dim,
         PaymentStatus::Paid => look.good,
         PaymentStatus::Pending => look.warning,
         PaymentStatus::Failed => look.bad,
