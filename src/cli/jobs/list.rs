@@ -46,7 +46,7 @@ pub struct Args {
     /// Created until this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = times::past)]
     to: Option<DateTime<Utc>>,
-    /// Only with this text in recipient, subject, key or error, whatever the case
+    /// Only with this text in recipient, subject, key, error, or the id of what it is about
     #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search", conflicts_with = "words")]
     q: Option<String>,
     /// Another way to say --query: an address, the id of a booking

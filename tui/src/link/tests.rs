@@ -229,7 +229,7 @@ async fn signing_in_after_the_session_ended() {
     server.set(|script| assert!(!script.signed.iter().any(|line| line.contains("login")), "an old token"));
 
     let user = serde_json::to_string(&testing::operator()).unwrap();
-    let answer = format!(r#"{{"token":"new","expiresIn":3600,"user":{user}}}"#);
+    let answer = format!(r#"{{"token":"new","expiresIn":3600,"refreshToken":"next","user":{user}}}"#);
     server.set(|script| script.answers = vec![("POST /auth/login", 200, answer)]);
     console.requests.send(login()).await.unwrap();
     console.live().await;
@@ -257,7 +257,7 @@ async fn the_file_of_a_booking_is_gathered_from_its_calls() {
     let server = Server::start().await;
     let file = testing::booking_file(7);
     let id = file.detail.booking.id;
-    let audit = serde_json::json!({"entries": file.history, "total": 2, "page": 1, "pageSize": 20});
+    let audit = serde_json::json!({"entries": &file.history, "total": 2, "page": 1, "pageSize": 20});
     server.set(|script| {
         script.answers.push(("GET /bookings/", 200, json(&file.detail)));
         script.answers.push(("GET /audit", 200, audit.to_string()));
