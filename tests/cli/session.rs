@@ -18,9 +18,10 @@ fn ana() -> Value {
 
 fn daemon() -> Daemon {
     Daemon::new(|line| match line {
-        "POST /auth/login" => {
-            Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": ana() }))
-        }
+        "POST /auth/login" => Answer::Json(
+            200,
+            json!({ "token": "the-token", "expiresIn": 3600, "refreshToken": "the-refresh-token", "user": ana() }),
+        ),
         "GET /auth/me" => Answer::Json(200, ana()),
         "POST /auth/logout" => Answer::Json(204, Value::Null),
         _ => problem(404, "not-found", ""),
@@ -89,9 +90,10 @@ fn who_is_not_signed_in_is_told_how() {
 #[test]
 fn whose_session_has_ended_is_told_their_own_address() {
     let daemon = Daemon::new(|line| match line {
-        "POST /auth/login" => {
-            Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": ana() }))
-        }
+        "POST /auth/login" => Answer::Json(
+            200,
+            json!({ "token": "the-token", "expiresIn": 3600, "refreshToken": "the-refresh-token", "user": ana() }),
+        ),
         _ => problem(401, "unauthenticated", "the session has ended"),
     });
     let operator = Operator::at(&daemon.url());
