@@ -34,6 +34,10 @@ lint:
 crash *arguments:
     scripts/crash-test {{ arguments }}
 
+# Throw generated requests at a daemon as every kind of caller
+fuzz-api *arguments:
+    scripts/fuzz-api {{ arguments }}
+
 # What has to pass before a change lands
 ci:
     CI=true bash .ci/run

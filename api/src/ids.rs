@@ -36,6 +36,13 @@ pub fn extract(id: Uuid) -> Option<[u8; 12]> {
     Some(object_id)
 }
 
+/// The `ObjectId` that `id` carries, as the document database writes it: 24 hexadecimal digits.
+#[must_use]
+pub fn object_hex(id: Uuid) -> Option<String> {
+    let bytes = extract(id)?;
+    Some(bytes.iter().fold(String::with_capacity(24), |hex, byte| hex + &format!("{byte:02x}")))
+}
+
 fn parse(text: &str) -> Result<Uuid, BadId> {
     let bad = || BadId(text.chars().take(64).collect());
     if text.len() != 24 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -58,9 +65,13 @@ macro_rules! ids {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// The last eight digits: what differs between neighbours, for narrow columns.
+            /// The last eight digits: what differs between neighbours, for narrow columns. Of an id that carries
+            /// an `ObjectId`, the last eight of that: its UUID ends in zeros.
             #[must_use]
-            pub fn short(&self) -> String { self.0.simple().to_string()[24..].to_owned() }
+            pub fn short(&self) -> String {
+                let whole = object_hex(self.0).unwrap_or_else(|| self.0.simple().to_string());
+                whole[whole.len() - 8..].to_owned()
+            }
         }
         impl From<$name> for Uuid { fn from(id: $name) -> Self { id.0 } }
         impl From<Uuid> for $name { fn from(id: Uuid) -> Self { Self(id) } }
@@ -126,8 +137,8 @@ mod tests {
         let ids: Vec<Uuid> = texts.iter().map(|t| parse(t).unwrap()).collect();
         assert!(ids.windows(2).all(|w| w[0] < w[1]));
         for (text, id) in texts.iter().zip(&ids) {
-            let hex = extract(*id).unwrap().iter().fold(String::new(), |hex, b| hex + &format!("{b:02x}"));
-            assert_eq!(&hex, text);
+            assert_eq!(object_hex(*id).as_deref(), Some(*text));
+            assert_eq!(UserId(*id).short(), text[16..]);
             assert_eq!(id.get_version_num(), 8);
             assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         }

@@ -4,25 +4,35 @@
 //! - [`failure`] decides exit codes and words of every failure, once.
 //! - every other file is one family of commands.
 
+mod audit;
+mod bookings;
 mod console;
 mod context;
 mod demo;
+mod each;
+mod events;
 mod failure;
 mod follow;
 mod jobs;
+mod keys;
+mod launches;
+mod listing;
 mod logs;
 mod machine;
 mod notify;
 mod output;
+mod password;
 mod profiles;
 mod prompt;
 mod schedules;
 mod session;
+mod sessions;
 mod shell;
 mod status;
 mod table;
 mod times;
 mod tokens;
+mod users;
 mod words;
 
 use std::process::ExitCode;
@@ -81,6 +91,27 @@ enum Remote {
     Schedules(schedules::Command),
     /// Send a notification, list the types, or preview one.
     Notify(notify::Args),
+    /// Look at launches, and sell, change or cancel them.
+    #[command(subcommand)]
+    Launches(launches::Command),
+    /// Look at bookings; book, pay and cancel for customers.
+    #[command(subcommand)]
+    Bookings(bookings::Command),
+    /// Look at users and act on their accounts.
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Make, list and revoke the keys of other programs.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Look at your own sessions and end them.
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Change your password; your other sessions end.
+    Password(password::Args),
+    /// Show who changed what, latest first.
+    Audit(audit::Args),
+    /// Follow what happens to users, launches and bookings.
+    Events(events::Args),
     /// Open the console.
     Console(console::Args),
 }
@@ -113,6 +144,14 @@ async fn remote(global: &Global, command: Remote) -> Result<(), Failure> {
         Remote::Jobs(command) => command.run(&context).await,
         Remote::Schedules(command) => command.run(&context).await,
         Remote::Notify(args) => args.run(&context).await,
+        Remote::Launches(command) => command.run(&context).await,
+        Remote::Bookings(command) => command.run(&context).await,
+        Remote::Users(command) => command.run(&context).await,
+        Remote::Keys(command) => command.run(&context).await,
+        Remote::Sessions(command) => command.run(&context).await,
+        Remote::Password(args) => args.run(&context).await,
+        Remote::Audit(args) => args.run(&context).await,
+        Remote::Events(args) => args.run(&context).await,
         Remote::Console(args) => args.run(&context).await,
     };
     done.map_err(|failure| context.explain(failure))
@@ -152,6 +191,12 @@ mod tests {
                 ("NAME", "prune-logs"),
                 ("LINE", "*"),
                 ("--type TYPE", "--type NOTIFICATION"),
+                ("EMAIL", "leo@example.com"),
+                ("ROLE", "supplier"),
+                ("SCOPE...", "read"),
+                ("TEXT", "wind"),
+                ("jobs\\|bookings\\|launches\\|users", "bookings"),
+                ("disable\\|enable", "disable"),
                 ("TYPE", "WELCOME"),
                 ("RECIPIENT", "leo@example.com"),
                 ("pause\\|resume", "pause"),

@@ -15,32 +15,47 @@ const LONGEST: usize = 1024;
 
 /// The password: the first line of stdin if `from_stdin`, or else asked for.
 pub fn password(from_stdin: bool) -> Result<Secret, Failure> {
-    let text = if from_stdin { first_line(io::stdin().lock())? } else { ask_hidden("Password: ")? };
-    if text.is_empty() {
-        return Err(Failure::Usage("the password is empty: nothing was done".to_owned()));
-    }
-    Ok(text.into())
+    secret("Password", from_stdin)
 }
 
 /// A password to be: as [`password`], but asked for twice.
 pub fn new_password(from_stdin: bool) -> Result<Secret, Failure> {
     let password = password(from_stdin)?;
-    if !from_stdin && ask_hidden("The same again: ")? != password.expose() {
-        return Err(Failure::Usage("the two passwords differ: nothing was done".to_owned()));
+    if !from_stdin {
+        again(&password)?;
     }
     Ok(password)
 }
 
-fn first_line(input: impl BufRead) -> Result<String, Failure> {
+/// What must not be seen and is called `what`: the next line of stdin if `from_stdin`, or else asked for.
+pub fn secret(what: &str, from_stdin: bool) -> Result<Secret, Failure> {
+    let text =
+        if from_stdin { first_line(what, io::stdin().lock())? } else { ask_hidden(&format!("{what}: "))? };
+    if text.is_empty() {
+        return Err(Failure::Usage(format!("the {} is empty: nothing was done", what.to_lowercase())));
+    }
+    Ok(text.into())
+}
+
+/// Asks for a new password once more.
+pub fn again(password: &Secret) -> Result<(), Failure> {
+    if ask_hidden("The same again: ")? == password.expose() {
+        return Ok(());
+    }
+    Err(Failure::Usage("the two passwords differ: nothing was done".to_owned()))
+}
+
+fn first_line(what: &str, input: impl BufRead) -> Result<String, Failure> {
+    let what = what.to_lowercase();
     let mut line = String::new();
     let most = u64::try_from(LONGEST + 2).unwrap_or(u64::MAX);
     input
         .take(most)
         .read_line(&mut line)
-        .map_err(|error| Failure::Usage(format!("cannot read the password from stdin: {error}")))?;
+        .map_err(|error| Failure::Usage(format!("cannot read the {what} from stdin: {error}")))?;
     let text = line.strip_suffix('\n').map_or(line.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     if text.len() > LONGEST {
-        return Err(Failure::Usage(format!("the password is longer than {LONGEST} bytes: nothing was done")));
+        return Err(Failure::Usage(format!("the {what} is longer than {LONGEST} bytes: nothing was done")));
     }
     Ok(text.to_owned())
 }
@@ -136,11 +151,12 @@ mod tests {
 
     #[test]
     fn a_piped_password_is_the_first_line_as_it_is() {
-        assert_eq!(first_line("  hunter 2 \r\nmore".as_bytes()).unwrap(), "  hunter 2 ");
-        assert_eq!(first_line("no newline".as_bytes()).unwrap(), "no newline");
+        let first_line = |text: &str| first_line("Password", text.as_bytes());
+        assert_eq!(first_line("  hunter 2 \r\nmore").unwrap(), "  hunter 2 ");
+        assert_eq!(first_line("no newline").unwrap(), "no newline");
         let long = "x".repeat(LONGEST + 1);
-        assert!(first_line(long.as_bytes()).is_err());
-        assert_eq!(first_line(format!("{}\n", &long[1..]).as_bytes()).unwrap().len(), LONGEST);
+        assert!(first_line(&long).is_err());
+        assert_eq!(first_line(&format!("{}\n", &long[1..])).unwrap().len(), LONGEST);
     }
 
     #[test]

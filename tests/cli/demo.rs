@@ -25,6 +25,18 @@ fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
     assert!(dead.contains("no such mailbox"), "{dead}");
     assert!(told(&mut say("jobs list --status failed")).out.contains("g***@customers.example"));
     assert_eq!(told(&mut say("jobs pause --yes")).code, 4, "a viewer looks");
+    // Suppliers sell and customers book: whoever follows sees it.
+    let sold = "logs -f -n 1000 --event-type BOOKING --query Lunar";
+    let mut following = Process::start(&operator, ["--url", &url].into_iter().chain(sold.split(' ')));
+    let [made, booked] = following.lines(2).try_into().unwrap();
+    assert!(
+        made.contains("launch Lunar Picnic made: 12 seats") && booked.contains("seat"),
+        "{made}\n{booked}"
+    );
+    let launches = told(&mut say("launches list")).out;
+    assert!(launches.contains("Lunar Picnic") && launches.contains("on sale"), "{launches}");
+    let bookings = told(&mut say("bookings list --order asc")).out;
+    assert!(bookings.contains("l***@customers.example"), "{bookings}");
 
     let (code, err) = demo.end("-TERM");
     assert_eq!((code, err.as_str()), (Some(0), ""));

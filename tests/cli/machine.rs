@@ -1,9 +1,8 @@
 //! The daemon and its configuration from the command line.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{Operator, Process, told};
+use crate::support::{Operator, Running, told};
 
 #[test]
 fn a_configuration_is_checked_and_shown_without_its_secrets() {
@@ -41,38 +40,6 @@ fn a_configuration_is_checked_and_shown_without_its_secrets() {
         (78, &json!(false), 2)
     );
     assert_eq!(told(&mut operator.says(&show)).code, 78);
-}
-
-/// A daemon of its own on a free port.
-struct Running {
-    process: Process,
-    first_line: String,
-    folder: TempDir,
-}
-
-impl Running {
-    fn start(operator: &Operator) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let settings = format!(
-            "[server]\nbind = '127.0.0.1:0'\n[data]\ndir = '{}'\n[logs]\nfile = '{}/log/astrops.log'\n",
-            data.display(),
-            data.display()
-        );
-        std::fs::write(folder.path().join("astrops.toml"), settings).unwrap();
-        let file = folder.path().join("astrops.toml").display().to_string();
-        let add =
-            format!("user add --email Ana@example.com --role employee --password-stdin --config {file}");
-        let added = told(operator.says(&add).write_stdin("correct horse 9\n"));
-        assert_eq!(added.out, "added ana@example.com (operator)\n", "{}", added.err);
-        let mut process = Process::start(operator, ["daemon", "--config", &file]);
-        let first_line = process.lines(1).remove(0);
-        Self { process, first_line, folder }
-    }
-
-    fn url(&self) -> &str {
-        self.first_line.strip_prefix("listening on ").unwrap()
-    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Stories of the binary `astrops` against a daemon that answers from a script.
 
+mod accounts;
+mod bookings;
+mod business;
 mod demo;
 mod jobs;
 mod logs;

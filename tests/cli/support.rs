@@ -206,6 +206,42 @@ impl Drop for Process {
     }
 }
 
+/// A daemon of its own on a free port.
+pub struct Running {
+    /// The daemon.
+    pub process: Process,
+    /// Where its files are.
+    pub folder: TempDir,
+    first_line: String,
+}
+
+impl Running {
+    /// Starts it with the operator ana@example.com, whose password is `correct horse 9`.
+    pub fn start(operator: &Operator) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let settings = format!(
+            "[server]\nbind = '127.0.0.1:0'\n[data]\ndir = '{}'\n[logs]\nfile = '{}/log/astrops.log'\n",
+            data.display(),
+            data.display()
+        );
+        std::fs::write(folder.path().join("astrops.toml"), settings).unwrap();
+        let file = folder.path().join("astrops.toml").display().to_string();
+        let add =
+            format!("user add --email Ana@example.com --role employee --password-stdin --config {file}");
+        let added = told(operator.says(&add).write_stdin("correct horse 9\n"));
+        assert_eq!(added.out, "added ana@example.com (operator)\n", "{}", added.err);
+        let mut process = Process::start(operator, ["daemon", "--config", &file]);
+        let first_line = process.lines(1).remove(0);
+        Self { process, folder, first_line }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        self.first_line.strip_prefix("listening on ").unwrap()
+    }
+}
+
 /// What a command wrote.
 pub struct Told {
     /// Exit code.

@@ -7,7 +7,10 @@ mod session;
 
 use std::{collections::VecDeque, time::Duration};
 
-use astrops_api::{auth::SignedIn, ids::UserId};
+use astrops_api::{
+    auth::SignedIn,
+    ids::{EntityId, UserId, object_hex},
+};
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 
@@ -20,7 +23,10 @@ use crate::{
     layers::{Ask, Confirm, Layer, Menu, Page, Prompt, menu::Kind},
     message::{Change, LinkState, Outcome, Request, Update},
     screen::{Effect, Place, Screen, Tab, Tone},
-    screens::{dashboard::Dashboard, jobs::Jobs, login::Login, logs::Logs, schedules::Schedules},
+    screens::{
+        bookings::Bookings, dashboard::Dashboard, entities::Entities, jobs::Jobs, launches::Launches,
+        login::Login, logs::Logs, schedules::Schedules, users::Users,
+    },
 };
 
 /// What the app wants from the outside.
@@ -56,6 +62,9 @@ struct Screens {
     dashboard: Dashboard,
     logs: Logs,
     jobs: Jobs,
+    bookings: Entities<Bookings>,
+    launches: Entities<Launches>,
+    users: Users,
     schedules: Schedules,
 }
 
@@ -65,7 +74,30 @@ impl Screens {
             Tab::Dashboard => &mut self.dashboard,
             Tab::Logs => &mut self.logs,
             Tab::Jobs => &mut self.jobs,
+            Tab::Bookings => &mut self.bookings,
+            Tab::Launches => &mut self.launches,
+            Tab::Users => &mut self.users,
             Tab::Schedules => &mut self.schedules,
+        }
+    }
+}
+
+impl Screens {
+    /// The way to what `typed` names: a whole id, or the eight digits shown of a loaded row.
+    fn place_of(&self, typed: &str) -> Result<Effect, String> {
+        let shown = self.bookings.known(typed).map(Place::Booking);
+        let shown = shown.or_else(|| self.launches.known(typed).map(Place::Launch));
+        let shown = shown.or_else(|| self.users.accounts.known(typed).map(Place::User));
+        if let Some(place) = shown {
+            return Ok(Effect::Visit(place));
+        }
+        match typed.parse::<EntityId>() {
+            // Bookings, launches and users have ids of one form: the daemon knows which it is.
+            Ok(id) if object_hex(id.0).is_some() => Ok(Effect::Ask(Request::Find(id))),
+            _ => match self.jobs.known(typed) {
+                Some(id) => Ok(Effect::Visit(Place::Job(id))),
+                None => Err("nothing loaded has these last 8 digits, and it is not a whole id".to_owned()),
+            },
         }
     }
 }
@@ -202,6 +234,10 @@ impl App {
                 self.layers.retain(|layer| matches!(layer, Layer::Form(_)));
             }
             Update::Done(change, outcomes) => effects.extend(report(change, outcomes)),
+            Update::Found(_, Some(place)) => effects.push(Effect::Visit(place.clone())),
+            Update::Found(id, None) => {
+                effects.push(Effect::trouble(format!("no booking, launch or user has the id {id}")));
+            }
             // While the connection is away the header says so; each refused question need not.
             Update::Failed(request, reason)
                 if self.session.link().is_live() && !matches!(**request, Request::Preview(_)) =>
@@ -324,14 +360,11 @@ impl App {
             }
         }
         match ask {
-            Ask::JobId if done && !text.trim().is_empty() => {
-                if let Some(id) = self.screens.jobs.known(text.trim()) {
-                    return vec![Effect::Visit(Place::Job(id))];
-                }
-                let reason = "no loaded job has these last 8 digits, and it is not a whole id";
-                Prompt::again(ask, text, reason.to_owned())
-            }
-            Ask::JobId => Vec::new(),
+            Ask::Id if done && !text.trim().is_empty() => match self.screens.place_of(text.trim()) {
+                Ok(effect) => vec![effect],
+                Err(reason) => Prompt::again(ask, text, reason),
+            },
+            Ask::Id => Vec::new(),
             _ => {
                 let context = self.session.context(now);
                 self.screens.get(self.tab).prompted(ask, text, done, &context)
@@ -354,6 +387,9 @@ impl App {
             Place::Job(_) | Place::Jobs(_) => Tab::Jobs,
             Place::LogsOf(_) | Place::LogAt(..) => Tab::Logs,
             Place::Schedule(_) => Tab::Schedules,
+            Place::Booking(_) | Place::Bookings(_) => Tab::Bookings,
+            Place::Launch(_) | Place::Launches(_) => Tab::Launches,
+            Place::User(_) => Tab::Users,
         });
         let context = self.session.context(now);
         let screen = self.screens.get(self.tab);
@@ -390,7 +426,8 @@ impl App {
     /// Does what every screen shares, and hands the rest to the screen.
     fn act(&mut self, action: Action, now: DateTime<Utc>, commands: &mut Vec<Command>) -> Vec<Effect> {
         if let Err(reason) = self.available(action, now) {
-            let name = binding(action, Scope::Everywhere).map_or("this", |row| row.name);
+            let scope = self.screens.get(self.tab).scope();
+            let name = binding(action, scope).map_or("this", |row| row.name);
             return vec![Effect::trouble(format!("{name}: {reason}"))];
         }
         let to = |tab| vec![Effect::Visit(Place::Tab(tab))];
@@ -398,6 +435,9 @@ impl App {
             Action::GoDashboard => return to(Tab::Dashboard),
             Action::GoLogs => return to(Tab::Logs),
             Action::GoJobs => return to(Tab::Jobs),
+            Action::GoBookings => return to(Tab::Bookings),
+            Action::GoLaunches => return to(Tab::Launches),
+            Action::GoUsers => return to(Tab::Users),
             Action::GoSchedules => return to(Tab::Schedules),
             Action::NextScreen => return to(self.neighbour(1)),
             Action::PreviousScreen => return to(self.neighbour(Tab::ALL.len() - 1)),
@@ -411,7 +451,7 @@ impl App {
             Action::Palette => return self.menu(Kind::Palette, now),
             Action::Help => return self.menu(Kind::Help, now),
             Action::Menu => return self.menu(Kind::Actions, now),
-            Action::GoToId => return vec![Effect::Open(Layer::Prompt(Prompt::new(Ask::JobId, "")))],
+            Action::GoToId => return vec![Effect::Open(Layer::Prompt(Prompt::new(Ask::Id, "")))],
             Action::Diagnostics => {
                 return vec![Effect::Open(Layer::Diagnostics(Page::plain(
                     "Diagnostics of this console",

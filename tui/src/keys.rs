@@ -25,6 +25,14 @@ pub enum Scope {
     Logs,
     /// On the jobs and a job's detail.
     Jobs,
+    /// On the bookings and a booking's file.
+    Bookings,
+    /// On the launches and a launch's file.
+    Launches,
+    /// On the users and a user's file.
+    Users,
+    /// On the service keys.
+    Keys,
     /// On the schedules.
     Schedules,
     /// In the sign-in form.
@@ -49,6 +57,10 @@ impl Scope {
             Self::Dashboard => "Dashboard",
             Self::Logs => "Logs",
             Self::Jobs => "Jobs",
+            Self::Bookings => "Bookings",
+            Self::Launches => "Launches",
+            Self::Users => "Users",
+            Self::Keys => "Service keys",
             Self::Schedules => "Schedules",
             Self::Login => "Sign in",
             Self::Menu => "Menus",
@@ -60,11 +72,15 @@ impl Scope {
     }
 
     /// Every scope, in the order of the documents.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Everywhere,
         Self::Dashboard,
         Self::Logs,
         Self::Jobs,
+        Self::Bookings,
+        Self::Launches,
+        Self::Users,
+        Self::Keys,
         Self::Schedules,
         Self::Login,
         Self::Menu,
@@ -76,7 +92,16 @@ impl Scope {
 
     /// Whether it is a screen, where [`Scope::Everywhere`] holds too.
     pub const fn is_screen(self) -> bool {
-        matches!(self, Self::Dashboard | Self::Logs | Self::Jobs | Self::Schedules)
+        !matches!(
+            self,
+            Self::Everywhere
+                | Self::Login
+                | Self::Menu
+                | Self::Confirm
+                | Self::Form
+                | Self::Prompt
+                | Self::Page
+        )
     }
 }
 
@@ -101,6 +126,12 @@ actions! {
     GoLogs,
     /// Screen 3.
     GoJobs,
+    /// Screen 4.
+    GoBookings,
+    /// Screen 5.
+    GoLaunches,
+    /// Screen 6.
+    GoUsers,
     /// Screen 8.
     GoSchedules,
     /// The screen to the right.
@@ -111,7 +142,7 @@ actions! {
     PreviousPlace,
     /// The list of all actions.
     Palette,
-    /// To a job by its id.
+    /// To whatever has an id.
     GoToId,
     /// The keys of this screen.
     Help,
@@ -203,15 +234,15 @@ actions! {
     Status,
     /// Retry jobs.
     Retry,
-    /// Cancel jobs.
+    /// Cancel jobs, bookings, a launch.
     Cancel,
     /// Delay jobs.
     Delay,
     /// Run a job now.
     Execute,
-    /// A new notification.
+    /// A new notification, a new service key.
     New,
-    /// Delete ended jobs.
+    /// Delete ended jobs, revoke a service key.
     Delete,
     /// Show private fields.
     Reveal,
@@ -223,6 +254,24 @@ actions! {
     PauseSchedule,
     /// Edit a schedule.
     EditSchedule,
+    /// From a booking to its launch, from a supplier to the launches.
+    ToLaunch,
+    /// From a booking to its customer, from a launch to its supplier.
+    ToUser,
+    /// From a launch or a user to the bookings.
+    ToBookings,
+    /// From a job to the booking, launch or user that it is about.
+    ToSubject,
+    /// Between users and service keys.
+    ServiceKeys,
+    /// Let a locked user sign in again.
+    Unlock,
+    /// End every session of a user.
+    RevokeSessions,
+    /// Keep a user from signing in, or let the user sign in again.
+    Disable,
+    /// Give a user another role or right.
+    ChangeRole,
     /// Answer a question with yes.
     Yes,
     /// Answer a question with no.

@@ -11,7 +11,7 @@ use crossterm::event::KeyEvent;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 pub use confirm::Confirm;
-pub use form::FormLayer;
+pub use form::{FormLayer, Purpose};
 pub use menu::Menu;
 pub use page::Page;
 pub use prompt::{Ask, Prompt};

@@ -15,6 +15,7 @@
 mod app;
 mod clipboard;
 mod console;
+mod files;
 mod format;
 mod keys;
 mod layers;

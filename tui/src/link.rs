@@ -1,9 +1,9 @@
 //! The one task that owns the client. Requests come in over one bounded channel and updates go out over another;
 //! no screen ever waits for the network.
 //!
-//! While somebody is signed in the link keeps two streams open, logs and jobs, and resumes them behind the last
-//! event it saw: nothing is lost or doubled over a reconnect, and what the daemon had pruned by then comes as a
-//! gap. When the connection breaks it tries again after [`backoff::pause`] for as long as it takes.
+//! While somebody is signed in the link keeps three streams open, logs, jobs and events, and resumes them behind
+//! the last event it saw: nothing is lost or doubled over a reconnect, and what the daemon had pruned by then
+//! comes as a gap. When the connection breaks it tries again after [`backoff::pause`] for as long as it takes.
 //!
 //! The next access token comes from [`Renew`], before the old one ends or when the daemon refuses it; the streams go on
 //! meanwhile, since they belong to the session.

@@ -4,12 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use astrops_api::{
     auth::{Login, SignedIn, User},
-    ids::JobId,
+    bookings::{BookingPage, BookingQuery, CancelBooking},
+    events::DomainEvent,
+    ids::{BookingId, EntityId, JobId, KeyId, LaunchId, UserId},
     jobs::{Delay, Job, JobDetail, JobPage, JobQuery, JobStats, PauseTypes},
+    keys::{KeyMade, NewKey, ServiceKey},
+    launches::{CancelLaunch, LaunchPage, LaunchQuery},
     logs::{Histogram, LogEntry, LogPage, LogQuery},
     notifications::{NewNotification, NewPreview, NotificationTypeInfo, Preview},
     schedules::{EditSchedule, Schedule, ScheduleRun},
     status::Status,
+    users::{EditUser, UserPage, UserQuery},
+};
+
+use crate::{
+    files::{BookingFile, LaunchFile, UserFile},
+    screen::Place,
 };
 
 /// What a screen asks for. Only [`Request::Change`] changes data.
@@ -41,6 +51,22 @@ pub enum Request {
     NotificationTypes,
     /// What a mail would look like; the form comes back with the answer.
     Preview(Box<NewNotification>),
+    /// A slice of the bookings, with a number as for [`Request::Jobs`].
+    Bookings(u64, Box<BookingQuery>),
+    /// Everything about one booking.
+    Booking(BookingId),
+    /// A slice of the launches, with a number.
+    Launches(u64, Box<LaunchQuery>),
+    /// Everything about one launch.
+    Launch(LaunchId),
+    /// A slice of the users, with a number.
+    Users(u64, Box<UserQuery>),
+    /// Everything about one user; `true` with the sessions, which only operators may see.
+    User(UserId, bool),
+    /// Every service key.
+    Keys,
+    /// What has this id: a booking, a launch or a user?
+    Find(EntityId),
     /// Change something.
     Change(Change),
 }
@@ -84,6 +110,20 @@ pub enum Change {
     ResumeSchedule(String),
     /// Edit a schedule.
     EditSchedule(String, EditSchedule),
+    /// Cancel bookings: seats go back, and money too.
+    CancelBookings(Vec<BookingId>, CancelBooking),
+    /// Cancel a launch with every booking of it.
+    CancelLaunch(LaunchId, CancelLaunch),
+    /// Let a user sign in again whom wrong passwords have locked. The texts here are what to call the user.
+    UnlockUser(UserId, String),
+    /// End every session of a user.
+    RevokeSessions(UserId, String),
+    /// Edit a user.
+    EditUser(UserId, String, EditUser),
+    /// Make a service key.
+    CreateKey(NewKey),
+    /// Revoke a service key with this name.
+    RevokeKey(KeyId, String),
 }
 
 impl Change {
@@ -91,7 +131,7 @@ impl Change {
     pub const fn done(&self) -> &'static str {
         match self {
             Self::Retry(_) => "retried",
-            Self::Cancel(_) => "cancelled",
+            Self::Cancel(_) | Self::CancelBookings(..) | Self::CancelLaunch(..) => "cancelled",
             Self::Delete(_) => "deleted",
             Self::Delay(..) => "delayed",
             Self::Execute(_) => "ran",
@@ -99,7 +139,11 @@ impl Change {
             Self::PauseJobs(_) | Self::PauseSchedule(_) => "paused",
             Self::ResumeJobs(_) | Self::ResumeSchedule(_) => "resumed",
             Self::Trigger(_) => "triggered",
-            Self::EditSchedule(..) => "saved",
+            Self::EditSchedule(..) | Self::EditUser(..) => "saved",
+            Self::UnlockUser(..) => "unlocked",
+            Self::RevokeSessions(..) => "signed out everywhere",
+            Self::CreateKey(_) => "made",
+            Self::RevokeKey(..) => "revoked",
         }
     }
 }
@@ -192,6 +236,28 @@ pub enum Update {
     NotificationTypes(Vec<NotificationTypeInfo>),
     /// Answer to [`Request::Preview`].
     Preview(Box<NewNotification>, Preview),
+    /// Things that happened to users, launches and bookings, oldest first.
+    Events(Vec<DomainEvent>),
+    /// Such things were missed: what is shown should be asked for again.
+    EventsMissed,
+    /// Answer to [`Request::Bookings`].
+    Bookings(u64, BookingPage),
+    /// Answer to [`Request::Booking`].
+    Booking(Arc<BookingFile>),
+    /// Answer to [`Request::Launches`].
+    Launches(u64, LaunchPage),
+    /// Answer to [`Request::Launch`].
+    Launch(Arc<LaunchFile>),
+    /// Answer to [`Request::Users`].
+    Users(u64, UserPage),
+    /// Answer to [`Request::User`].
+    User(Arc<UserFile>),
+    /// Answer to [`Request::Keys`], newest first.
+    Keys(Vec<ServiceKey>),
+    /// A service key was made: its secret is told this once.
+    KeyMade(Box<KeyMade>),
+    /// Answer to [`Request::Find`]: where it is, if it is anything.
+    Found(EntityId, Option<Place>),
     /// Answer to [`Request::Change`].
     Done(Change, Vec<Outcome>),
     /// A request that only reads failed.

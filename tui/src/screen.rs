@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use astrops_api::{auth::User, ids::JobId};
+use astrops_api::{
+    auth::User,
+    ids::{BookingId, JobId, LaunchId, UserId},
+};
 use chrono::{DateTime, Utc};
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -23,13 +26,27 @@ pub enum Tab {
     Logs,
     /// `3`
     Jobs,
+    /// `4`
+    Bookings,
+    /// `5`
+    Launches,
+    /// `6`
+    Users,
     /// `8`
     Schedules,
 }
 
 impl Tab {
     /// Every tab, from left to right.
-    pub const ALL: [Self; 4] = [Self::Dashboard, Self::Logs, Self::Jobs, Self::Schedules];
+    pub const ALL: [Self; 7] = [
+        Self::Dashboard,
+        Self::Logs,
+        Self::Jobs,
+        Self::Bookings,
+        Self::Launches,
+        Self::Users,
+        Self::Schedules,
+    ];
 
     /// Its digit and name.
     pub const fn label(self) -> (char, &'static str) {
@@ -37,7 +54,21 @@ impl Tab {
             Self::Dashboard => ('1', "Dashboard"),
             Self::Logs => ('2', "Logs"),
             Self::Jobs => ('3', "Jobs"),
+            Self::Bookings => ('4', "Bookings"),
+            Self::Launches => ('5', "Launches"),
+            Self::Users => ('6', "Users"),
             Self::Schedules => ('8', "Schedules"),
+        }
+    }
+
+    /// Its name where there is little room.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Dashboard => "Dash",
+            Self::Bookings => "Book",
+            Self::Launches => "Launch",
+            Self::Schedules => "Sched",
+            other => other.label().1,
         }
     }
 }
@@ -110,6 +141,16 @@ pub enum Place {
     LogAt(astrops_api::ids::LogId, DateTime<Utc>),
     /// A schedule.
     Schedule(String),
+    /// The detail of a booking.
+    Booking(BookingId),
+    /// The bookings, narrowed.
+    Bookings(String),
+    /// The detail of a launch.
+    Launch(LaunchId),
+    /// The launches, narrowed.
+    Launches(String),
+    /// The detail of a user.
+    User(UserId),
 }
 
 /// What a screen or layer wants done.

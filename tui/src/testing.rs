@@ -1,5 +1,7 @@
 //! What the tests share: a small world of jobs, logs and schedules, and a console that shows it.
 
+mod entities;
+
 use std::{sync::Arc, time::Duration};
 
 use astrops_api::{
@@ -20,6 +22,8 @@ use ratatui::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+pub use entities::*;
 
 use crate::{
     app::{App, Command, Settings},
@@ -223,6 +227,20 @@ impl Harness {
             _ => None,
         });
         self.tell(&Update::Jobs(number.expect("jobs were asked for"), page));
+    }
+
+    /// Answers everything that was asked about bookings, launches, users and keys, as a daemon would; other
+    /// questions stay.
+    pub fn answer_all(&mut self) {
+        let mut others = Vec::new();
+        for request in std::mem::take(&mut self.asked) {
+            match answer_of(&request) {
+                Some(update) => self.tell(&update),
+                None => others.push(request),
+            }
+        }
+        others.append(&mut self.asked);
+        self.asked = others;
     }
 
     /// Presses keys: each word is a key, as in the table.

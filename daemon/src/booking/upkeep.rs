@@ -31,7 +31,7 @@ impl Desk {
             let told = format!("sale of {} started: {} interested are told", launch.title, users.len());
             logs::insert(tx, &[self.entry(told, id, None).into()]).await?;
             let notice = |one: &interests::Untold| {
-                let to = contacts::Contact { id: one.user, email: one.email.clone(), name: one.name.clone() };
+                let to = contacts::Contact { email: one.email.clone(), name: one.name.clone() };
                 self.about_launch(NotificationType::SaleStarted, &launch, to, &host)
             };
             self.tell(tx, act, group.iter().map(notice).collect()).await?;

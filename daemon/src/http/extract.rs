@@ -6,7 +6,8 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{ApiError, error::Kind};
@@ -36,7 +37,7 @@ pub struct Query<T>(pub T);
 /// One path parameter as `T`; what cannot be one names nothing, so it is 404.
 pub struct Path<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Serialize> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -46,7 +47,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Serialize> FromRequest<S> for OptionalBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -102,7 +103,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(Kind::UnsupportedMediaType, format!("the request's Content-Type is {given}")))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+fn parse<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| ApiError::new(Kind::BadRequest, format!("the body is not UTF-8: {error}")))?;
     if depth(bytes) > DEPTH {
@@ -125,7 +126,33 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     deserializer
         .end()
         .map_err(|error| ApiError::new(Kind::BadRequest, format!("the body is not JSON: {error}")))?;
+    if text.contains('[')
+        && let Some(pointer) = list_for_object(
+            &serde_json::from_str(text).unwrap_or_default(),
+            &serde_json::to_value(&value).unwrap_or_default(),
+        )
+    {
+        return Err(ApiError::field(pointer, "must be an object, not a list"));
+    }
     Ok(value)
+}
+
+/// Where a list stands for an object: serde also takes the fields of a struct one after the other, and no schema says so.
+/// `read` is what was understood, written again.
+fn list_for_object(given: &Value, read: &Value) -> Option<String> {
+    match (given, read) {
+        (Value::Array(_), Value::Object(_)) => Some(String::new()),
+        (Value::Array(given), Value::Array(read)) => given
+            .iter()
+            .zip(read)
+            .enumerate()
+            .find_map(|(n, (given, read))| list_for_object(given, read).map(|rest| format!("/{n}{rest}"))),
+        (Value::Object(given), Value::Object(read)) => given.iter().find_map(|(name, given)| {
+            let rest = list_for_object(given, read.get(name)?)?;
+            Some(format!("/{}{rest}", name.replace('~', "~0").replace('/', "~1")))
+        }),
+        _ => None,
+    }
 }
 
 /// How deep arrays and objects are nested. A stored body is wrapped in further levels, and what is deeper than 127 in
@@ -148,8 +175,8 @@ fn depth(json: &[u8]) -> usize {
     most
 }
 
-fn holds_nul(value: &serde_json::Value) -> bool {
-    use serde_json::Value::{Array, Object, String};
+fn holds_nul(value: &Value) -> bool {
+    use Value::{Array, Object, String};
     match value {
         String(text) => text.contains('\0'),
         Array(values) => values.iter().any(holds_nul),

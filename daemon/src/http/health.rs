@@ -140,7 +140,7 @@ fn disk(app: &App) -> Part {
 /// Prometheus text
 ///
 /// For callers on this machine, and for employees from elsewhere.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), Problems))]
+#[utoipa::path(get, path = "/metrics", tag = "health", security((), ("bearer" = [])), responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 async fn metrics(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
     if !caller.is_local && !caller.principal.is_employee() {
         return Err(ApiError::new(Kind::SignInRequired, "from another machine this is for employees"));

@@ -5,7 +5,7 @@ use astrops_api::{
     vocabulary::{EventType, FireOutcome, JobStatus, Severity},
 };
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -175,7 +175,7 @@ async fn change(
 }
 
 /// No field: what is sent by a client that must send a body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 

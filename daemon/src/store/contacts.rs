@@ -1,33 +1,29 @@
 //! People as the notices need them: whom to write to and how to call them.
 
-use astrops_api::ids::UserId;
-use uuid::Uuid;
-
 use crate::db::{Sql, Tx, on};
+use astrops_api::ids::UserId;
 
 /// Somebody who can be told.
 #[derive(Clone, Debug)]
 pub struct Contact {
-    /// The user.
-    pub id: UserId,
     /// The address.
     pub email: String,
     /// What to call the person.
     pub name: Option<String>,
 }
 
-impl From<(Uuid, String, Option<String>)> for Contact {
-    fn from((id, email, name): (Uuid, String, Option<String>)) -> Self {
-        Self { id: UserId(id), email, name }
+type Row = (String, Option<String>);
+
+impl From<Row> for Contact {
+    fn from((email, name): Row) -> Self {
+        Self { email, name }
     }
 }
-
-type Row = (Uuid, String, Option<String>);
 
 /// An active user.
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<Contact>, sqlx::Error> {
     let row: Option<Row> = on!(tx, |conn| {
-        sqlx::query_as("SELECT id, email, name FROM users WHERE id = $1 AND is_active")
+        sqlx::query_as("SELECT email, name FROM users WHERE id = $1 AND is_active")
             .bind(id.0)
             .fetch_optional(conn)
             .await
@@ -36,9 +32,9 @@ pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<Contact>, sqlx::Erro
 }
 
 const CUSTOMER: Sql = Sql {
-    sqlite: "SELECT id, email, name FROM users WHERE id = $1 AND is_active AND role = 'customer'",
+    sqlite: "SELECT email, name FROM users WHERE id = $1 AND is_active AND role = 'customer'",
     // Against being disabled or erased at this moment; others may book for themselves beside it.
-    postgres: "SELECT id, email, name FROM users WHERE id = $1 AND is_active AND role = 'customer' FOR SHARE",
+    postgres: "SELECT email, name FROM users WHERE id = $1 AND is_active AND role = 'customer' FOR SHARE",
 };
 
 /// An active customer, who stays one until the write transaction ends.
@@ -49,8 +45,8 @@ pub async fn lock_customer(tx: &mut Tx, id: UserId) -> Result<Option<Contact>, s
 }
 
 const SUPPLIER: Sql = Sql {
-    sqlite: "SELECT id, email, name FROM users WHERE id = $1 AND is_active AND role = 'supplier'",
-    postgres: "SELECT id, email, name FROM users WHERE id = $1 AND is_active AND role = 'supplier' FOR SHARE",
+    sqlite: "SELECT email, name FROM users WHERE id = $1 AND is_active AND role = 'supplier'",
+    postgres: "SELECT email, name FROM users WHERE id = $1 AND is_active AND role = 'supplier' FOR SHARE",
 };
 
 /// An active supplier, who stays one until the write transaction ends.
@@ -64,7 +60,7 @@ pub async fn lock_supplier(tx: &mut Tx, id: UserId) -> Result<Option<Contact>, s
 pub async fn followers_of(tx: &mut Tx, supplier: UserId) -> Result<Vec<Contact>, sqlx::Error> {
     let rows: Vec<Row> = on!(tx, |conn| {
         sqlx::query_as(
-            "SELECT u.id, u.email, u.name FROM follows f JOIN users u ON u.id = f.customer_id
+            "SELECT u.email, u.name FROM follows f JOIN users u ON u.id = f.customer_id
               WHERE f.supplier_id = $1 AND u.is_active ORDER BY u.id",
         )
         .bind(supplier.0)

@@ -51,6 +51,15 @@ const CASES: &[(&str, &str, &str, u16, &str, &str)] = &[
         "invalid",
         "loud",
     ),
+    (
+        "POST",
+        "/jobs",
+        r#"{"type":"NOTIFICATION","notification":["a@example.com","s","m"]}"#,
+        422,
+        "invalid",
+        "not a list",
+    ),
+    ("POST", "/jobs/pause", "[null]", 422, "invalid", "not a list"),
     ("POST", "/jobs", r#"{"type":"NOTIFICATION"}"#, 422, "invalid", "/notification"),
     (
         "POST",

@@ -1,11 +1,16 @@
 //! `demo`: daemon, sample traffic and console in this process, on data that is gone afterwards.
 //!
 //! - [`post_office`] takes the mails by SMTP, puts them into a folder, and refuses some for a reason.
-//! - [`traffic`] does what customers, suppliers and the Customer API do, through the public API.
-//! - [`sample`]: the launches, people and words that it is made of.
+//! - [`market`]: suppliers sell launches, [`people`] book, pay and cancel, each with a token of their own.
+//! - [`traffic`] does that and what the Customer API does, a few acts a second, through the public API.
+//! - [`catalogue`], [`sample`]: the launches, names and words that it is made of.
 //!
-//! Everything random comes from one seed, which is printed: the same seed gives the same acts in the same order.
+//! Everything random comes from one seed, which is printed: the same seed gives the same acts in the same order, as
+//! long as the daemon answers the same.
 
+mod catalogue;
+mod market;
+mod people;
 mod post_office;
 mod sample;
 mod staff;
@@ -21,7 +26,7 @@ use std::{
 use astrops_api::{Client, auth::Login, client::http_client};
 use astrops_daemon::{
     Clock, Daemon,
-    config::{Config, MailTransport, TlsMode},
+    config::{Config, MailTransport, Switch, TlsMode},
 };
 use astrops_tui::{Console, Options};
 use rand::{SeedableRng, rngs::StdRng};
@@ -151,6 +156,8 @@ impl Folder {
 async fn configure(folder: &Path) -> anyhow::Result<Config> {
     let mut config = Config::defaults(folder)?;
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    // Everybody in the demo calls from this machine, as if it were one caller.
+    config.auth.rate_limit = Switch::Off;
     let post_office = post_office::open(&folder.join("mail")).await?;
     config.mail.transport = MailTransport::Smtp;
     config.mail.smtp.host = Some(post_office.ip().to_string());

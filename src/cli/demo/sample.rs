@@ -4,14 +4,7 @@ use astrops_api::vocabulary::{EventType, NotificationType, Severity};
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-/// Launches: id, title, venue, supplier.
-const LAUNCHES: &[(&str, &str, &str, &str)] = &[
-    ("66ba01000000000000000001", "Falcon Dawn", "Pad 39A, Cape Canaveral", "Helios Flights"),
-    ("66ba01000000000000000002", "Lunar Picnic", "Kourou ELA-4", "Selene Tours"),
-    ("66ba01000000000000000003", "Perseids from Above", "Mahia LC-1", "Kiwi Orbital"),
-    ("66ba01000000000000000004", "東京 Night Arc", "Tanegashima", "Hoshi Travel"),
-    ("66ba01000000000000000005", "Aurora Crossing", "Esrange", "Polar Sky"),
-];
+use super::catalogue::{OFFERS, SUPPLIERS};
 
 /// Customers, and what their mail provider makes of them: `busy`, `gone`, `full` and `slow` are known to the
 /// post office.
@@ -25,6 +18,13 @@ pub const CUSTOMERS: &[(&str, &str)] = &[
     ("Sol Vidal", "slow.sol"),
     ("Ada Gone", "gone.ada"),
     ("Fay Full", "full.fay"),
+    ("Noor Haddad", "noor"),
+    ("Tomás Reyes", "tomas"),
+    ("Greta Lind", "greta"),
+    ("Kofi Mensah", "busy.kofi"),
+    ("Ana-Lucía Prado", "analucia"),
+    ("Wei Zhang", "wei"),
+    ("Ola Nowak", "slow.ola"),
 ];
 
 /// What the Customer API tells: kind, severity, words.
@@ -70,10 +70,11 @@ pub fn object_id(dice: &mut StdRng) -> String {
 
 /// Believable data for a notification to `name`.
 pub fn data(dice: &mut StdRng, kind: NotificationType, name: &str) -> Value {
-    let (launch, title, venue, supplier) = LAUNCHES.choose(dice).copied().unwrap_or(LAUNCHES[0]);
+    let offer = OFFERS.choose(dice).unwrap_or(&OFFERS[0]);
+    let (launch, supplier) = (object_id(dice), SUPPLIERS[offer.supplier].0);
     let (booking, seats) = (object_id(dice), dice.random_range(1..5));
     let amount = format!("{}.00", seats * dice.random_range(90..400));
-    let launch = json!({ "launchId": launch, "title": title, "venue": venue, "name": name });
+    let launch = json!({ "launchId": launch, "title": offer.title, "venue": offer.venue, "name": name });
     let more = match kind {
         NotificationType::NewBooking => {
             json!({ "bookingId": booking, "seats": seats, "customerName": name, "name": supplier })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use astrops_api::{
     Client, ClientError,
-    auth::{Login, Register},
+    auth::Login,
     jobs::{Maintenance, NewJob, NewMail},
     logs::NewLog,
     notifications::NewNotification,
@@ -20,12 +20,11 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    market::{Market, noted},
     sample,
     staff::{self, Account},
 };
 
-/// Customers with an account: the first ones, whom the mail always reaches.
-const CUSTOMERS: usize = 4;
 /// Random acts before the first pause, so that no screen is empty.
 const OPENING: usize = 25;
 
@@ -36,7 +35,7 @@ pub struct Traffic {
     /// Signed in as the Customer API.
     service: Client,
     account: Account,
-    customers: Vec<Account>,
+    market: Market,
     dice: StdRng,
     clock: Clock,
 }
@@ -44,8 +43,9 @@ pub struct Traffic {
 impl Traffic {
     /// Traffic on the daemon of `client`; everything random comes from `dice`.
     pub fn new(client: Client, account: Account, dice: StdRng) -> Self {
-        let service = client.clone();
-        Self { public: client, service, account, customers: Vec::new(), dice, clock: Clock::system() }
+        let (service, clock) = (client.clone(), Clock::system());
+        let market = Market::new(client.clone(), clock.clone());
+        Self { public: client, service, account, market, dice, clock }
     }
 
     /// Goes on until `stop`.
@@ -62,20 +62,6 @@ impl Traffic {
 
     async fn open(&mut self) {
         self.sign_in().await;
-        for number in 0..CUSTOMERS {
-            let (name, email) = sample::customer(number);
-            let account = Account { email, password: staff::password(&mut self.dice) };
-            let body = Register {
-                email: account.email.clone(),
-                password: account.password.clone(),
-                role: None,
-                name: Some(name.to_owned()),
-                right: None,
-            };
-            if self.public.register(&body).await.is_ok() {
-                self.customers.push(account);
-            }
-        }
         // Each type once, to each kind of recipient in turn: something is delivered, retried and dead at once.
         for (number, &kind) in NotificationType::ALL.iter().enumerate() {
             let (name, recipient) = sample::customer(number);
@@ -83,6 +69,7 @@ impl Traffic {
             // What is refused here is missing in the demo, and nothing else depends on it.
             drop(self.service.notify(&NewNotification { kind, recipient, data, run_at: None }).await);
         }
+        noted(self.market.open(&mut self.dice).await);
         for _ in 0..OPENING {
             self.act().await;
         }
@@ -90,19 +77,23 @@ impl Traffic {
 
     async fn act(&mut self) {
         let done = match self.dice.random_range(0..100) {
-            0..45 => self.notification().await,
-            45..75 => self.story().await,
-            75..84 => self.visit(true).await,
-            84..90 => self.visit(false).await,
-            90..94 => self.later().await,
+            0..40 => {
+                noted(self.market.act(&mut self.dice).await);
+                Ok(())
+            }
+            40..60 => self.notification().await,
+            60..80 => self.story().await,
+            80..86 => self.visit(true).await,
+            86..91 => self.visit(false).await,
+            91..94 => self.later().await,
             94..97 => self.upkeep().await,
             _ => self.odd().await,
         };
-        if let Err(error) = done {
-            tracing::debug!(%error, "an act of the demo was not done");
-            if error.problem().is_some_and(|problem| problem.status == 401) {
-                self.sign_in().await;
-            }
+        let ended =
+            done.as_ref().is_err_and(|error| error.problem().is_some_and(|problem| problem.status == 401));
+        noted(done);
+        if ended {
+            self.sign_in().await;
         }
     }
 
@@ -145,12 +136,11 @@ impl Traffic {
 
     /// A customer signs in, or somebody tries a password.
     async fn visit(&mut self, good: bool) -> Result<(), ClientError> {
-        let number = self.dice.random_range(0..CUSTOMERS);
-        let Some(customer) = self.customers.get(number) else { return Ok(()) };
+        let Some(customer) = self.market.regular(&mut self.dice) else { return Ok(()) };
         let guess = if good { customer.password.clone() } else { staff::password(&mut self.dice) };
         match self.public.login(&Login::new(&customer.email, guess)).await {
             Ok(signed_in) => self.public.with_token(signed_in.token).logout().await,
-            // A wrong password is what was meant.
+            // A wrong password is what was meant; a right one is refused while the wrong ones have locked the account.
             Err(ClientError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }

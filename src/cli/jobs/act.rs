@@ -1,20 +1,13 @@
 //! `jobs retry`, `cancel`, `delete`, `run`, `delay`: one call per id, each reported on its own.
-//!
-//! With `--json` the answer is an array with one object per id: `{id, ok, job}` with the API's JSON of the job,
-//! or `{id, ok, problem}`. Exit code 0 when all went well, 4 when the daemon refused all, 1 otherwise.
 
 use std::time::Duration;
 
 use astrops_api::{
-    ClientError, Problem,
     client::ExecuteAnswer,
-    ids::JobId,
-    jobs::{self, Executed, Job},
+    jobs::{self, Executed},
     vocabulary::JobStatus,
 };
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     reference::{Reference, resolve},
@@ -22,7 +15,8 @@ use super::{
 };
 use crate::cli::{
     context::{Context, Sure},
-    failure::{Failure, code, tell},
+    each::{Done, each},
+    failure::Failure,
     times,
 };
 
@@ -89,8 +83,8 @@ impl Retry {
     /// Retries.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         context.danger(&self.ids.deed("retry"), self.sure)?;
-        let call = async |id| Ok(Done::job(&context.client.retry_job(id).await?, "queued again"));
-        each(resolve(context, &self.ids.ids).await?, context, call).await
+        let call = async |id| Ok(Done::well("queued again", &context.client.retry_job(id).await?));
+        each("job", resolve(context, &self.ids.ids).await?, context, call).await
     }
 }
 
@@ -101,9 +95,9 @@ impl Cancel {
         let call = async |id| {
             let job = context.client.cancel_job(id).await?;
             let words = if job.status.is_ended() { "cancelled" } else { "asked to stop" };
-            Ok(Done::job(&job, words))
+            Ok(Done::well(words, &job))
         };
-        each(resolve(context, &self.ids.ids).await?, context, call).await
+        each("job", resolve(context, &self.ids.ids).await?, context, call).await
     }
 }
 
@@ -113,9 +107,9 @@ impl Delete {
         context.danger(&self.ids.deed("delete"), self.sure)?;
         let call = async |id| {
             context.client.delete_job(id).await?;
-            Ok(Done { ok: true, words: "deleted".to_owned(), answer: None })
+            Ok(Done::gone("deleted"))
         };
-        each(resolve(context, &self.ids.ids).await?, context, call).await
+        each("job", resolve(context, &self.ids.ids).await?, context, call).await
     }
 }
 
@@ -128,7 +122,7 @@ impl Run {
         let wait = Duration::from_secs(self.wait);
         let call = async |id| {
             Ok(match context.client.execute_job(id, Some(wait)).await? {
-                ExecuteAnswer::Ended(job) => Done::executed(&job, ended(&job)),
+                ExecuteAnswer::Ended(job) => executed(&job, &ended(&job)),
                 ExecuteAnswer::Running(job) => {
                     let words = match waiting::retrying(context, &job).await {
                         Some(words) => words,
@@ -138,11 +132,11 @@ impl Run {
                             wait.as_secs()
                         ),
                     };
-                    Done::executed(&job, words)
+                    executed(&job, &words)
                 }
             })
         };
-        each(ids, context, call).await
+        each("job", ids, context, call).await
     }
 }
 
@@ -160,8 +154,8 @@ impl Delay {
         context.danger(&self.ids.deed("delay"), self.sure)?;
         let body = jobs::Delay { run_at: self.run_at };
         let words = format!("runs not before {}", times::stamp(self.run_at));
-        let call = async |id| Ok(Done::job(&context.client.delay_job(id, &body).await?, &words));
-        each(resolve(context, &self.ids.ids).await?, context, call).await
+        let call = async |id| Ok(Done::well(&words, &context.client.delay_job(id, &body).await?));
+        each("job", resolve(context, &self.ids.ids).await?, context, call).await
     }
 }
 
@@ -172,32 +166,8 @@ fn ended(job: &Executed) -> String {
     }
 }
 
-/// What became of one job.
-struct Done {
-    ok: bool,
-    words: String,
-    answer: Option<Value>,
-}
-
-impl Done {
-    fn job(job: &Job, words: &str) -> Self {
-        Self { ok: true, words: words.to_owned(), answer: serde_json::to_value(job).ok() }
-    }
-
-    fn executed(job: &Executed, words: String) -> Self {
-        Self { ok: job.status == JobStatus::Completed, words, answer: serde_json::to_value(job).ok() }
-    }
-}
-
-/// One element of the JSON answer.
-#[derive(Serialize)]
-struct Report {
-    id: JobId,
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    job: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<Box<Problem>>,
+fn executed(job: &Executed, words: &str) -> Done {
+    Done::so(job.status == JobStatus::Completed, words, job)
 }
 
 impl Ids {
@@ -208,55 +178,4 @@ impl Ids {
             ids => format!("{verb} {} jobs", ids.len()),
         }
     }
-}
-
-/// Calls for each id in turn and reports. Ends early when no call can succeed: unreachable, or not signed in.
-async fn each(
-    mut ids: Vec<JobId>,
-    context: &Context,
-    call: impl AsyncFn(JobId) -> Result<Done, ClientError>,
-) -> Result<(), Failure> {
-    let mut once = std::collections::HashSet::new();
-    ids.retain(|id| once.insert(*id));
-    let mut reports = Vec::new();
-    for &id in &ids {
-        match call(id).await {
-            Ok(Done { ok, words, answer }) => {
-                if ok {
-                    context.out.done(&format!("{id}: {words}"))?;
-                } else {
-                    tell(&format!("{id}: {words}"));
-                }
-                reports.push(Report { id, ok, job: answer, problem: None });
-            }
-            Err(ClientError::Refused(problem)) if problem.status != 401 => {
-                tell(&format!("{id}: {}", context.words(&ClientError::Refused(problem.clone()))));
-                reports.push(Report { id, ok: false, job: None, problem: Some(problem) });
-            }
-            Err(error) => {
-                stopped(&ids, context, &reports)?;
-                return Err(error.into());
-            }
-        }
-    }
-    if context.out.json {
-        context.out.document(&reports)?;
-    }
-    if reports.iter().all(|report| report.ok) {
-        return Ok(());
-    }
-    let refused = reports.iter().all(|report| report.problem.is_some());
-    Err(Failure::Told(if refused { code::REFUSED } else { code::FAILED }))
-}
-
-/// Says what had been done before a call failed for a reason that the next ones share.
-fn stopped(ids: &[JobId], context: &Context, reports: &[Report]) -> Result<(), Failure> {
-    if context.out.json && !reports.is_empty() {
-        context.out.document(&reports)?;
-    }
-    if ids.len() > 1 {
-        // The one that failed may have been done all the same: its answer was lost.
-        tell(&format!("stopped at job {} of {}: {}", reports.len() + 1, ids.len(), ids[reports.len()]));
-    }
-    Ok(())
 }

@@ -2,22 +2,19 @@
 
 use astrops_api::{
     ids::{EntityId, JobId},
-    jobs::{Job, JobPage, JobQuery},
-    vocabulary::{Delivery, EntityType, JobPhase, JobStatus, JobType, Order},
+    jobs::{Job, JobQuery},
+    vocabulary::{Delivery, EntityType, JobPhase, JobStatus, JobType},
 };
 use chrono::{DateTime, Utc};
 
 use crate::cli::{
     context::Context,
     failure::Failure,
-    output::Output,
+    listing::{Slice, counts},
     table::{Cell, Fit, Table},
     times,
     words::Words,
 };
-
-/// Jobs shown unless said.
-const USUAL: u32 = 20;
 
 /// Arguments of `jobs list`.
 #[derive(clap::Args)]
@@ -58,21 +55,8 @@ pub struct Args {
     /// Newer than the job with this id
     #[arg(long, value_name = "ID")]
     after: Option<JobId>,
-    /// The page, from 1
-    #[arg(long, value_name = "N")]
-    page: Option<u32>,
-    /// Jobs per page, at most 200 [default: 20]
-    #[arg(long, value_name = "N")]
-    page_size: Option<u32>,
-    /// Jobs to show, at most 200; another way to say --page-size
-    #[arg(long, value_name = "N", conflicts_with_all = ["page", "page_size"])]
-    limit: Option<u32>,
-    /// Jobs to pass over
-    #[arg(long, value_name = "N", conflicts_with_all = ["page", "page_size"])]
-    offset: Option<u64>,
-    /// asc: oldest first; desc: newest first
-    #[arg(long, value_parser = Words(Order::ALL))]
-    order: Option<Order>,
+    #[command(flatten)]
+    slice: Slice,
 }
 
 impl Args {
@@ -84,13 +68,15 @@ impl Args {
                 return page.jobs.iter().try_for_each(|job| out.line(&job.id.to_string()));
             }
             table(&page.jobs, context.now).write(out)?;
-            out.note(&summary(&page, out));
+            // Jobs come and go while one reads: the next page begins behind the last job, not at a number.
+            let last = || page.jobs.last().map(|job| format!("; older ones: --before {}", job.id));
+            out.note(&counts!(page.jobs).summary("jobs", out, || last().unwrap_or_default()));
             Ok(())
         })
     }
 
     fn query(self) -> JobQuery {
-        let counted = self.limit.is_some() || self.offset.is_some();
+        let Slice { page, page_size, limit, offset, order } = self.slice.usual();
         JobQuery {
             kind: self.kind,
             status: self.status,
@@ -104,11 +90,11 @@ impl Args {
             q: self.q,
             before: self.before,
             after: self.after,
-            page: self.page,
-            page_size: if counted { None } else { self.page_size.or(Some(USUAL)) },
-            limit: self.limit,
-            offset: self.offset,
-            order: self.order,
+            page,
+            page_size,
+            limit,
+            offset,
+            order,
             ..JobQuery::default()
         }
     }
@@ -139,17 +125,4 @@ fn table(jobs: &[Job], now: DateTime<Utc>) -> Table<8> {
         ]);
     }
     table
-}
-
-/// How many there are, and how to see more.
-fn summary(page: &JobPage, out: Output) -> String {
-    let shown = u64::try_from(page.jobs.len()).unwrap_or(u64::MAX);
-    let seen = u64::from(page.page.saturating_sub(1)) * u64::from(page.page_size) + shown;
-    let more = page.jobs.last().filter(|_| seen < page.total && out.width.is_some());
-    let how = more.map(|job| format!("; older ones: --before {}", job.id)).unwrap_or_default();
-    match (shown, page.total) {
-        (0, 0) => "no such jobs".to_owned(),
-        (shown, total) if shown == total => format!("{total} in all"),
-        (shown, total) => format!("{shown} of {total}{how}"),
-    }
 }

@@ -136,20 +136,36 @@ impl App {
     }
 
     fn draw_tabs(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
+        let full = |tab: Tab| tab.label().1;
+        let alone = |tab: Tab| if tab == self.tab { tab.short() } else { "" };
+        // Every tab's digit is always there; its name shrinks with the room.
+        let ways = [
+            self.tabs(full, " ", context),
+            self.tabs(full, "", context),
+            self.tabs(Tab::short, "", context),
+            self.tabs(alone, "", context),
+        ];
+        let width = usize::from(area.width);
+        let line = ways.iter().find(|line| line.width() <= width).unwrap_or(&ways[3]);
+        buffer.set_line(area.x, area.y, line, area.width);
+    }
+
+    fn tabs(&self, name: impl Fn(Tab) -> &'static str, gap: &str, context: &Context<'_>) -> Line<'static> {
         let look = context.look;
-        let mut spans = vec![Span::raw(" ")];
+        let mut spans = vec![Span::raw(gap.to_owned())];
         for tab in Tab::ALL {
-            let (digit, name) = tab.label();
+            let (digit, name) = (tab.label().0, name(tab));
             if tab == self.tab {
                 spans
                     .push(Span::styled(format!("[{digit} {name}]"), look.focus.add_modifier(Modifier::BOLD)));
             } else {
                 spans.push(Span::styled(format!(" {digit}"), look.key));
-                spans.push(Span::raw(format!(" {name} ")));
+                let between = if name.is_empty() { "" } else { " " };
+                spans.push(Span::raw(format!("{between}{name}{}", if gap.is_empty() { "" } else { " " })));
             }
-            spans.push(Span::raw(" "));
+            spans.push(Span::raw(gap.to_owned()));
         }
-        buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
+        Line::from(spans)
     }
 
     fn draw_status(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {

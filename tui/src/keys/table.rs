@@ -2,7 +2,10 @@
 
 use super::{
     Action as A, Action, Binding,
-    Scope::{Confirm, Dashboard, Everywhere, Form, Jobs, Login, Logs, Menu, Page, Prompt, Schedules},
+    Scope::{
+        Bookings, Confirm, Dashboard, Everywhere, Form, Jobs, Keys, Launches, Login, Logs, Menu, Page,
+        Prompt, Schedules, Users,
+    },
 };
 
 const fn row(
@@ -53,15 +56,22 @@ pub const TABLE: &[Binding] = &[
         .does("Shows the system logs, live.")
         .twin("astrops logs --follow"),
     row(A::GoJobs, &[Everywhere], &["3"], "jobs").does("Shows the jobs.").twin("astrops jobs list"),
+    row(A::GoBookings, &[Everywhere], &["4"], "bookings")
+        .does("Shows the bookings.")
+        .twin("astrops bookings list"),
+    row(A::GoLaunches, &[Everywhere], &["5"], "launches")
+        .does("Shows the launches.")
+        .twin("astrops launches list"),
+    row(A::GoUsers, &[Everywhere], &["6"], "users").does("Shows the users.").twin("astrops users list"),
     row(A::GoSchedules, &[Everywhere], &["8"], "schedules")
         .does("Shows the schedules.")
         .twin("astrops schedules list"),
     row(A::NextScreen, &[Everywhere], &["]"], "next screen").does("Goes one tab to the right."),
     row(A::PreviousScreen, &[Everywhere], &["["], "previous screen").does("Goes one tab to the left."),
     row(A::PreviousPlace, &[Everywhere], &["-"], "back").does("Goes to the screen before this one."),
-    row(A::GoToId, &[Everywhere], &["ctrl-k"], "go to a job")
-        .does("Asks for an id and opens that job.")
-        .twin("astrops jobs show ID"),
+    row(A::GoToId, &[Everywhere], &["ctrl-k"], "go to an id")
+        .does("Asks for an id and opens the job, booking, launch or user that has it.")
+        .twin("astrops jobs|bookings|launches|users show ID"),
     row(A::Palette, &[Everywhere], &[":"], "palette")
         .does("Finds any action by its name and shows its command."),
     row(A::Menu, &[Everywhere], &["x"], "actions")
@@ -113,7 +123,7 @@ pub const TABLE: &[Binding] = &[
         .does("Narrows by words, status:failed type:T phase:dead delivery:unknown schedule:NAME.")
         .hint("filter")
         .twin("astrops jobs list --status failed"),
-    row(A::Mark, &[Jobs], &["Space"], "mark")
+    row(A::Mark, &[Jobs, Bookings], &["Space"], "mark")
         .does("Marks the row and goes on; actions then mean the marked rows.")
         .hint("mark"),
     row(A::Retry, &[Jobs], &["R"], "retry")
@@ -149,14 +159,138 @@ pub const TABLE: &[Binding] = &[
     row(A::Status, &[Jobs], &["s"], "status")
         .does("Shows all, failed, processing, queued, completed, cancelled jobs in turn.")
         .hint("status"),
-    row(A::MarkRange, &[Jobs], &["v"], "mark range").does("Marks from the row last marked to here."),
-    row(A::MarkAll, &[Jobs], &["ctrl-a"], "mark all")
-        .does("Marks every job that fits the filter, or none; loads them first."),
-    row(A::MarkInvert, &[Jobs], &["\\"], "invert marks")
+    row(A::ToSubject, &[Jobs], &["b"], "what it is about")
+        .does("Shows the booking, launch or user that the job is about.")
+        .menu(),
+    row(A::MarkRange, &[Jobs, Bookings], &["v"], "mark range")
+        .does("Marks from the row last marked to here."),
+    row(A::MarkAll, &[Jobs, Bookings], &["ctrl-a"], "mark all")
+        .does("Marks every row that fits the filter, or none; loads them first."),
+    row(A::MarkInvert, &[Jobs, Bookings], &["\\"], "invert marks")
         .does("Marks what is not marked, of the rows that are loaded."),
-    row(A::Order, &[Jobs, Schedules], &["o"], "order").does("Orders by the next column."),
-    row(A::Reverse, &[Jobs, Schedules], &["O"], "reverse").does("Reverses the order."),
-    row(A::Json, &[Jobs, Logs, Schedules], &["J"], "JSON").does("Shows the object as the daemon sends it."),
+    row(A::Order, &[Jobs, Bookings, Launches, Users, Keys, Schedules], &["o"], "order")
+        .does("Orders by the next column."),
+    row(A::Reverse, &[Jobs, Bookings, Launches, Users, Keys, Schedules], &["O"], "reverse")
+        .does("Reverses the order."),
+    row(A::Json, &[Jobs, Logs, Bookings, Launches, Users, Keys, Schedules], &["J"], "JSON")
+        .does("Shows the object as the daemon sends it."),
+    // Bookings
+    row(A::Open, &[Bookings], &["Enter", "d"], "detail")
+        .does("Shows the booking with its payments, seats and history.")
+        .hint("detail")
+        .twin("astrops bookings show ID"),
+    row(A::Filter, &[Bookings], &["/"], "filter")
+        .does("Narrows by words, status:confirmed payment:paid launch:ID user:ID from:-2d to:2026-11-20.")
+        .hint("filter")
+        .twin("astrops bookings list --status confirmed"),
+    row(A::Cancel, &[Bookings], &["C"], "cancel")
+        .does("Cancels bookings with a reason: the seats go back, and what was paid too.")
+        .changes("astrops bookings cancel ID... --reason TEXT")
+        .hint("cancel"),
+    row(A::ToLaunch, &[Bookings], &["e"], "its launch")
+        .does("Shows the launch of the booking.")
+        .menu()
+        .hint("launch")
+        .twin("astrops launches show ID"),
+    row(A::ToUser, &[Bookings], &["u"], "its customer")
+        .does("Shows the account of the customer.")
+        .menu()
+        .hint("customer")
+        .twin("astrops users show ID"),
+    row(A::Follow, &[Bookings], &["l"], "its jobs")
+        .does("Shows the jobs that name the booking.")
+        .menu()
+        .twin("astrops jobs list ID"),
+    row(A::Status, &[Bookings], &["s"], "status")
+        .does("Shows all, pending, confirmed, cancelled bookings in turn.")
+        .hint("status"),
+    // Launches
+    row(A::Open, &[Launches], &["Enter", "d"], "detail")
+        .does("Shows the launch with its bookings, seats and history.")
+        .hint("detail")
+        .twin("astrops launches show ID"),
+    row(A::Filter, &[Launches], &["/"], "filter")
+        .does("Narrows by words, status:scheduled host:ID category:C available:yes from:TIME to:+7d.")
+        .hint("filter")
+        .twin("astrops launches list --status scheduled"),
+    row(A::Cancel, &[Launches], &["C"], "cancel")
+        .does("Cancels the launch with a reason, and every booking of it; all who booked are told.")
+        .changes("astrops launches cancel ID --reason TEXT")
+        .hint("cancel"),
+    row(A::ToBookings, &[Launches], &["b"], "its bookings")
+        .does("Shows the bookings of the launch.")
+        .menu()
+        .hint("bookings")
+        .twin("astrops bookings list --launch ID"),
+    row(A::ToUser, &[Launches], &["u"], "its host")
+        .does("Shows the account of the supplier.")
+        .menu()
+        .hint("host")
+        .twin("astrops users show ID"),
+    row(A::Follow, &[Launches], &["l"], "its jobs")
+        .does("Shows the jobs that name the launch.")
+        .menu()
+        .twin("astrops jobs list ID"),
+    row(A::Status, &[Launches], &["s"], "status")
+        .does("Shows all, scheduled, cancelled, completed launches in turn.")
+        .hint("status"),
+    // Users
+    row(A::Open, &[Users], &["Enter", "d"], "detail")
+        .does("Shows the account with its sessions, bookings and history.")
+        .hint("detail")
+        .twin("astrops users show ID"),
+    row(A::Filter, &[Users], &["/"], "filter")
+        .does("Narrows by words in e-mail and name, role:customer active:no locked:yes.")
+        .hint("filter")
+        .twin("astrops users list --role customer"),
+    row(A::Unlock, &[Users], &["U"], "unlock")
+        .does("Lets a user sign in again whom wrong passwords have locked.")
+        .changes("astrops users unlock ID")
+        .hint("unlock"),
+    row(A::RevokeSessions, &[Users], &["K"], "sign out everywhere")
+        .does("Ends every session of the user.")
+        .changes("astrops users revoke-sessions ID")
+        .hint("sign out"),
+    row(A::Disable, &[Users], &["D"], "disable or enable")
+        .does("Keeps the user from signing in, or lets the user sign in again.")
+        .changes("astrops users disable|enable ID")
+        .hint("disable"),
+    row(A::ChangeRole, &[Users], &["E"], "role and right")
+        .does("Makes the user a customer, supplier or employee; an employee a viewer or an operator.")
+        .changes("astrops users role ID ROLE"),
+    row(A::ToBookings, &[Users], &["b"], "its bookings")
+        .does("Shows the bookings of the user.")
+        .menu()
+        .hint("bookings")
+        .twin("astrops bookings list --user ID"),
+    row(A::ToLaunch, &[Users], &["e"], "its launches")
+        .does("Shows the launches of a supplier.")
+        .menu()
+        .twin("astrops launches list --host ID"),
+    row(A::Follow, &[Users], &["l"], "its jobs")
+        .does("Shows the mails to the user.")
+        .menu()
+        .twin("astrops jobs list EMAIL"),
+    row(A::Status, &[Users], &["s"], "role")
+        .does("Shows all users, employees, suppliers, customers in turn.")
+        .hint("role"),
+    row(A::ServiceKeys, &[Users, Keys], &["a"], "service keys")
+        .does("Shows the keys with which other programs call, or the users again.")
+        .menu()
+        .hint("keys")
+        .twin("astrops keys list"),
+    // Service keys
+    row(A::Filter, &[Keys], &["/"], "filter")
+        .does("Narrows by a regular expression on name and scopes.")
+        .hint("filter"),
+    row(A::New, &[Keys], &["N"], "new key")
+        .does("Makes a key and shows its secret, once.")
+        .changes("astrops keys create NAME --scope SCOPE...")
+        .hint("new"),
+    row(A::Delete, &[Keys], &["X"], "revoke")
+        .does("Ends a key for good: whatever calls with it is refused.")
+        .changes("astrops keys revoke ID")
+        .hint("revoke"),
     // Schedules
     row(A::Open, &[Schedules], &["Enter", "d"], "detail")
         .does("Shows the next fires and the last runs.")
@@ -218,7 +352,7 @@ pub const TABLE: &[Binding] = &[
         .does("Closes what is open; on a bare screen it asks to quit.")
         .hint("back"),
     row(A::Quit, &[Everywhere, Menu, Form, Prompt, Page, Confirm, Login], &["ctrl-c"], "quit")
-        .does("Ends the console at once. Jobs go on: the daemon runs them."),
+        .does("Ends the console at once. Daemon and jobs go on, but those of the demo end with it."),
     // Layers
     row(A::Close, &[Page], &["q", "Enter"], "close").does("Closes the page.").hint("close"),
     row(A::Open, &[Menu], &["Enter"], "run").does("Does what the line says.").hint("run"),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{Confirm, Layer};
 use crate::{
     keys::Action,
-    message::{Change, Request, Update},
+    message::{Change, Outcome, Request, Update},
     screen::{Context, Effect},
     text,
     widgets::{
@@ -22,10 +22,26 @@ use crate::{
     },
 };
 
+/// What a form of one screen is for.
+pub trait Purpose: std::fmt::Debug {
+    /// What stands over the form.
+    fn title(&self) -> String;
+
+    /// What is to be known before it is filled.
+    fn note(&self) -> String;
+
+    /// The question that what was typed leads to, or which field is wrong and why.
+    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)>;
+
+    /// Whether `change` is what it was for.
+    fn is_met_by(&self, change: &Change) -> bool;
+}
+
 #[derive(Debug)]
 enum Kind {
     Mail(Vec<NotificationTypeInfo>),
     Schedule(Box<Schedule>),
+    For(Box<dyn Purpose>),
 }
 
 /// A form with its purpose.
@@ -57,6 +73,11 @@ impl FormLayer {
             Field::choice("overlap", "still running", &overlap, schedule.overlap.as_str()),
         ]);
         Self { kind: Kind::Schedule(Box::new(schedule.clone())), form, error: None, over: false }
+    }
+
+    /// A form of a screen with these fields.
+    pub fn of(purpose: impl Purpose + 'static, fields: Vec<Field>) -> Self {
+        Self { kind: Kind::For(Box::new(purpose)), form: Form::new(fields), error: None, over: false }
     }
 
     /// Whether what it is for has happened.
@@ -115,13 +136,19 @@ impl FormLayer {
         let (name, fault) = match &self.kind {
             Kind::Mail(_) => ("recipient", address_fault(self.form.get("recipient"))),
             Kind::Schedule(_) => ("cron", cron_fault(self.form.get("cron"))),
+            Kind::For(_) => return true,
         };
         let Some(fault) = fault else { return true };
+        self.refuse(name, fault);
+        false
+    }
+
+    /// Says what is wrong with the field `name`, and goes there.
+    fn refuse(&mut self, name: &str, fault: String) {
         if let Some(place) = self.form.fields.iter().position(|field| field.name == name) {
             self.form.focus = place;
         }
         self.error = Some(fault);
-        false
     }
 
     fn submit(&mut self, context: &Context<'_>) -> Vec<Effect> {
@@ -144,6 +171,13 @@ impl FormLayer {
                 let mail = NewNotification { kind: info.kind, recipient, data: data.into(), run_at: None };
                 vec![Effect::Ask(Request::Preview(Box::new(mail)))]
             }
+            Kind::For(purpose) => match purpose.submit(&self.form, context) {
+                Ok(confirm) => vec![Effect::Open(Layer::Confirm(confirm))],
+                Err((name, fault)) => {
+                    self.refuse(name, fault);
+                    Vec::new()
+                }
+            },
             Kind::Schedule(schedule) => {
                 let edit = edited(schedule, &self.form);
                 if edit == EditSchedule::default() {
@@ -177,14 +211,24 @@ impl FormLayer {
             }
             (Kind::Mail(_), Update::Done(Change::Notify(_), outcomes))
             | (Kind::Schedule(_), Update::Done(Change::EditSchedule(..), outcomes)) => {
-                match outcomes.iter().find_map(|outcome| outcome.result.as_ref().err()) {
-                    Some(reason) => self.error = Some(reason.clone()),
-                    None => self.over = true,
-                }
+                self.finish(outcomes);
+            }
+            (Kind::For(purpose), Update::Done(change, outcomes)) if purpose.is_met_by(change) => {
+                self.finish(outcomes);
             }
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Its change was made, or refused: then what was typed is still there to be mended.
+    fn finish(&mut self, outcomes: &[Outcome]) {
+        let refusals = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
+        match refusals.clone().next() {
+            // What was done to some of many cannot be repeated for those.
+            Some(reason) if refusals.count() == outcomes.len() => self.error = Some(reason.clone()),
+            _ => self.over = true,
+        }
     }
 
     /// Draws itself.
@@ -193,9 +237,11 @@ impl FormLayer {
             Kind::Mail(types) => {
                 let chosen = self.form.get("type");
                 let info = types.iter().find(|info| info.kind.as_str() == chosen);
-                ("New notification".to_owned(), info.map_or("", |info| info.description.as_str()))
+                let note = info.map(|info| info.description.clone()).unwrap_or_default();
+                ("New notification".to_owned(), note)
             }
-            Kind::Schedule(schedule) => (format!("Edit {}", schedule.name), schedule.cron_text.as_str()),
+            Kind::Schedule(schedule) => (format!("Edit {}", schedule.name), schedule.cron_text.clone()),
+            Kind::For(purpose) => (purpose.title(), purpose.note()),
         };
         let width = area.width.saturating_sub(8).clamp(20, 80);
         let error = self.error.as_deref().map(|error| text::wrap(&text::neutral(error), usize::from(width)));
@@ -210,7 +256,7 @@ impl FormLayer {
         buffer.set_stringn(
             inner.x,
             inner.y,
-            text::fit(&text::neutral(note), usize::from(inner.width)),
+            text::fit(&text::neutral(&note), usize::from(inner.width)),
             usize::from(inner.width),
             context.look.dim,
         );

@@ -24,8 +24,8 @@ pub enum Ask {
     Filter,
     /// A time to go to.
     Time,
-    /// A job to go to.
-    JobId,
+    /// What to go to.
+    Id,
     /// Until when to delay these jobs.
     Delay(Vec<JobId>),
 }
@@ -36,7 +36,7 @@ impl Ask {
         match self {
             Self::Filter => "filter (Enter on nothing shows all, Up recalls)",
             Self::Time => "go to time (14:02, -15m, 2026-11-20 14:02)",
-            Self::JobId => "go to job (whole id, or the 8 digits shown)",
+            Self::Id => "go to (whole id, or the 8 digits shown)",
             Self::Delay(_) => "delay until (HH:MM, +15m, YYYY-MM-DD HH:MM; UTC)",
         }
     }

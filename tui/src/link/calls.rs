@@ -4,9 +4,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use astrops_api::{
     Client, ClientError,
+    audit::{AuditEntry, AuditQuery},
     auth::{Login, SignedIn},
+    bookings::BookingQuery,
     client::{ExecuteAnswer, http_client},
-    ids::JobId,
+    ids::{BookingId, EntityId, JobId, LaunchId, UserId},
+    keys::NewKey,
+    launches::CapacityLogQuery,
     logs::{HistogramQuery, LogQuery},
     vocabulary::Severity,
 };
@@ -14,7 +18,11 @@ use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use super::{Finished, session_over};
-use crate::message::{Change, Outcome, Request, Update};
+use crate::{
+    files::{BookingFile, LaunchFile, ROWS, UserFile},
+    message::{Change, Outcome, Request, Update},
+    screen::Place,
+};
 
 /// Calls of one change that run at once.
 const SIDE_BY_SIDE: usize = 8;
@@ -76,6 +84,14 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
         Request::Preview(mail) => {
             Update::Preview(mail.clone(), client.preview(&Request::preview_of(mail)).await?)
         }
+        Request::Bookings(number, query) => Update::Bookings(*number, client.bookings(query).await?),
+        Request::Booking(id) => Update::Booking(Arc::new(booking(client, *id).await?)),
+        Request::Launches(number, query) => Update::Launches(*number, client.launches(query).await?),
+        Request::Launch(id) => Update::Launch(Arc::new(launch(client, *id).await?)),
+        Request::Users(number, query) => Update::Users(*number, client.users(query).await?),
+        Request::User(id, sessions) => Update::User(Arc::new(user(client, *id, *sessions).await?)),
+        Request::Keys => Update::Keys(client.keys().await?.keys),
+        Request::Find(id) => Update::Found(*id, find(client, *id).await?),
         // The link answers these itself and never hands them on.
         Request::SignIn(_) | Request::SignOut | Request::Change(_) => {
             return Err(ClientError::Unexpected("not a question".into()));
@@ -83,7 +99,65 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
     })
 }
 
+/// What was done to the thing with this id, newest first.
+async fn history(client: &Client, id: EntityId) -> Result<Vec<AuditEntry>, ClientError> {
+    let query = AuditQuery { target: Some(id.to_string()), page_size: Some(ROWS), ..AuditQuery::default() };
+    Ok(client.audit(&query).await?.entries)
+}
+
+async fn booking(client: &Client, id: BookingId) -> Result<BookingFile, ClientError> {
+    let (detail, history) = tokio::try_join!(client.booking(id), history(client, id.into()))?;
+    Ok(BookingFile { detail, history })
+}
+
+async fn launch(client: &Client, id: LaunchId) -> Result<LaunchFile, ClientError> {
+    let latest = BookingQuery { page_size: Some(ROWS), ..BookingQuery::default() };
+    let seats = CapacityLogQuery { page_size: Some(ROWS), ..CapacityLogQuery::default() };
+    let (launch, bookings, capacity, history) = tokio::try_join!(
+        client.launch(id),
+        client.launch_bookings(id, &latest),
+        client.capacity_log(id, &seats),
+        history(client, id.into())
+    )?;
+    Ok(LaunchFile { launch, bookings, capacity, history })
+}
+
+async fn user(client: &Client, id: UserId, with_sessions: bool) -> Result<UserFile, ClientError> {
+    let latest = BookingQuery { user_id: Some(id), page_size: Some(ROWS), ..BookingQuery::default() };
+    let sessions = async {
+        if !with_sessions {
+            return Ok(None);
+        }
+        client.user_sessions(id).await.map(|answer| Some(answer.sessions))
+    };
+    let (account, sessions, bookings, history) =
+        tokio::try_join!(client.user(id), sessions, client.bookings(&latest), history(client, id.into()))?;
+    Ok(UserFile { account, sessions, bookings, history })
+}
+
+/// Where in the console the thing with this id is: its id does not say what it is.
+async fn find(client: &Client, id: EntityId) -> Result<Option<Place>, ClientError> {
+    if is_there(client.booking(id.into()).await)? {
+        return Ok(Some(Place::Booking(id.into())));
+    }
+    if is_there(client.launch(id.into()).await)? {
+        return Ok(Some(Place::Launch(id.into())));
+    }
+    Ok(is_there(client.user(id.into()).await)?.then(|| Place::User(id.into())))
+}
+
+fn is_there<T>(answer: Result<T, ClientError>) -> Result<bool, ClientError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.problem().is_some_and(|problem| problem.status == 404) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 async fn change(client: Client, change: Change) -> Finished {
+    if let Change::CreateKey(key) = change {
+        return create_key(&client, key).await;
+    }
     let (outcomes, faults): (Vec<Outcome>, Vec<Option<ClientError>>) =
         perform(&client, &change).await.into_iter().unzip();
     Finished {
@@ -93,15 +167,54 @@ async fn change(client: Client, change: Change) -> Finished {
     }
 }
 
+/// Makes a service key: the answer holds what no [`Outcome`] may.
+async fn create_key(client: &Client, key: NewKey) -> Finished {
+    let (name, answer) = (key.name.clone(), client.create_key(&key).await);
+    let (made, answer) = match answer {
+        Ok(made) => (Some(Update::KeyMade(Box::new(made))), Ok(String::new())),
+        Err(error) => (None, Err(error)),
+    };
+    let (outcome, fault) = outcome(name, answer);
+    let mut updates = vec![Update::Done(Change::CreateKey(key), vec![outcome])];
+    updates.extend(made);
+    Finished { updates, took: None, fault }
+}
+
 type Performed = (Outcome, Option<ClientError>);
 
 async fn perform(client: &Client, change: &Change) -> Vec<Performed> {
     match change {
-        Change::Retry(ids) => each(ids, |id| async move { client.retry_job(id).await.map(drop) }).await,
-        Change::Cancel(ids) => each(ids, |id| async move { client.cancel_job(id).await.map(drop) }).await,
-        Change::Delete(ids) => each(ids, |id| client.delete_job(id)).await,
+        Change::Retry(ids) => {
+            each(ids, JobId::short, |id| async move { client.retry_job(id).await.map(drop) }).await
+        }
+        Change::Cancel(ids) => {
+            each(ids, JobId::short, |id| async move { client.cancel_job(id).await.map(drop) }).await
+        }
+        Change::Delete(ids) => each(ids, JobId::short, |id| client.delete_job(id)).await,
+        Change::CancelBookings(ids, body) => {
+            each(ids, BookingId::short, |id| async move { client.cancel_booking(id, body).await.map(drop) })
+                .await
+        }
+        Change::CancelLaunch(id, body) => {
+            let answer = client.cancel_launch(*id, body).await;
+            vec![outcome(format!("launch {}", id.short()), answer.map(|launch| launch.title))]
+        }
+        Change::UnlockUser(id, name) => {
+            vec![outcome(name.clone(), client.unlock_user(*id).await.map(|_| String::new()))]
+        }
+        Change::RevokeSessions(id, name) => {
+            vec![outcome(name.clone(), client.revoke_user_sessions(*id).await.map(|()| String::new()))]
+        }
+        Change::EditUser(id, name, edit) => {
+            vec![outcome(name.clone(), client.edit_user(*id, edit).await.map(|_| String::new()))]
+        }
+        Change::RevokeKey(id, name) => {
+            vec![outcome(name.clone(), client.revoke_key(*id).await.map(|()| String::new()))]
+        }
+        // It has a way of its own: see `create_key`.
+        Change::CreateKey(_) => Vec::new(),
         Change::Delay(ids, delay) => {
-            each(ids, |id| async move { client.delay_job(id, delay).await.map(drop) }).await
+            each(ids, JobId::short, |id| async move { client.delay_job(id, delay).await.map(drop) }).await
         }
         Change::Execute(id) => {
             let answer = client.execute_job(*id, Some(EXECUTE_WAIT)).await;
@@ -139,14 +252,18 @@ async fn perform(client: &Client, change: &Change) -> Vec<Performed> {
     }
 }
 
-async fn each<F>(ids: &[JobId], act: impl Fn(JobId) -> F + Send) -> Vec<Performed>
+async fn each<Id: Copy, F>(
+    ids: &[Id],
+    short: impl Fn(&Id) -> String + Send,
+    act: impl Fn(Id) -> F + Send,
+) -> Vec<Performed>
 where
     F: Future<Output = Result<(), ClientError>> + Send,
 {
     let acting: Vec<_> = ids
         .iter()
         .map(|id| {
-            let (target, acting) = (id.short(), act(*id));
+            let (target, acting) = (short(id), act(*id));
             async move { outcome(target, acting.await.map(|()| String::new())) }
         })
         .collect();

@@ -1,9 +1,10 @@
-//! The two live streams and where they stand.
+//! The live streams and where they stand.
 
 use std::{pin::Pin, time::Duration};
 
 use astrops_api::{
     Client, ClientError,
+    events::DomainEvent,
     jobs::Job,
     logs::{LogEntry, LogStreamQuery},
     sse::{EventStream, StreamItem},
@@ -28,6 +29,7 @@ const GATHER: Duration = Duration::from_millis(10);
 pub struct Cursor {
     logs: Option<String>,
     jobs: Option<String>,
+    events: Option<String>,
 }
 
 /// What the streams had to tell.
@@ -38,21 +40,70 @@ pub enum News {
     Broken(ClientError),
 }
 
-/// Both streams, and what came of them that is not told yet.
+/// A stream of what changed, of which the latest state can be asked for again: nothing is lost that matters.
+struct Changes<T> {
+    /// `None`: the daemon does not offer it to us, and screens ask by themselves now and then.
+    stream: Option<EventStream<T>>,
+    /// Not told yet.
+    changed: Vec<T>,
+    /// Some were missed.
+    missed: bool,
+    /// The daemon dropped the stream because we were slow.
+    lagged: bool,
+}
+
+impl<T> Changes<T> {
+    const fn new(stream: Option<EventStream<T>>) -> Self {
+        Self { stream, changed: Vec::new(), missed: false, lagged: false }
+    }
+
+    const fn has_news(&self) -> bool {
+        !self.changed.is_empty() || self.missed
+    }
+
+    async fn next(&mut self) -> Option<Result<StreamItem<T>, ClientError>> {
+        match &mut self.stream {
+            Some(stream) => stream.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes an item in; answers why the stream is over when it is.
+    fn take(
+        &mut self,
+        item: Option<Result<StreamItem<T>, ClientError>>,
+        cursor: &mut Option<String>,
+    ) -> Option<ClientError> {
+        match item {
+            Some(Ok(StreamItem::Value { id, value })) => {
+                if !id.is_empty() {
+                    *cursor = Some(id);
+                }
+                self.changed.push(value);
+            }
+            Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => self.missed = true,
+            Some(Ok(StreamItem::Lagged(_))) => {
+                self.lagged = true;
+                self.missed = true;
+            }
+            ended => return Some(broken(ended)),
+        }
+        None
+    }
+}
+
+/// The streams, and what came of them that is not told yet.
 ///
 /// [`Streams::next`] may be dropped at any await (the link waits for several things at once), so whatever was
 /// taken from a stream is kept here until it is handed out.
 pub struct Streams {
     logs: EventStream<LogEntry>,
-    jobs: EventStream<Job>,
+    jobs: Changes<Job>,
+    events: Changes<DomainEvent>,
     entries: Vec<LogItem>,
-    changed: Vec<Job>,
-    /// Changes of jobs were missed.
-    missed: bool,
-    /// The daemon dropped a stream because we were slow: so many entries, and which stream to open again.
+    /// The daemon dropped the logs because we were slow: so many entries, and they are to be opened again.
     lagged: Option<u64>,
     logs_lagged: bool,
-    jobs_lagged: bool,
     /// A stream ended.
     ended: Option<ClientError>,
     /// When what was gathered is told.
@@ -60,7 +111,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Opens both behind `cursor`; the updates tell what was missed for good.
+    /// Opens all behind `cursor`; the updates tell what was missed for good.
     pub async fn open(client: &Client, cursor: &mut Cursor) -> Result<(Self, Vec<Update>), ClientError> {
         let mut news = Vec::new();
         let logs = match open_logs(client, cursor).await {
@@ -73,7 +124,7 @@ impl Streams {
             opened => opened?,
         };
         // Whatever changed while no stream was open is asked for again.
-        news.push(Update::JobsMissed);
+        news.extend([Update::JobsMissed, Update::EventsMissed]);
         let jobs = match client.job_stream(cursor.jobs.as_deref()).await {
             Err(error) if refused_cursor(&error) && cursor.jobs.is_some() => {
                 cursor.jobs = None;
@@ -81,15 +132,20 @@ impl Streams {
             }
             opened => opened?,
         };
+        let events = match open_events(client, cursor).await {
+            Err(error) if refused_cursor(&error) && cursor.events.is_some() => {
+                cursor.events = None;
+                open_events(client, cursor).await?
+            }
+            opened => opened?,
+        };
         let streams = Self {
             logs,
-            jobs,
+            jobs: Changes::new(Some(jobs)),
+            events: Changes::new(events),
             entries: Vec::new(),
-            changed: Vec::new(),
-            missed: false,
             lagged: None,
             logs_lagged: false,
-            jobs_lagged: false,
             ended: None,
             timer: Box::pin(tokio::time::sleep(GATHER)),
         };
@@ -99,8 +155,10 @@ impl Streams {
     /// What came within [`GATHER`] of the first item, or [`BATCH`] items.
     pub async fn next(&mut self, client: &Client, cursor: &mut Cursor) -> News {
         loop {
-            let full = self.entries.len() >= BATCH || self.changed.len() >= BATCH;
-            let broke = self.ended.is_some() || self.logs_lagged || self.jobs_lagged;
+            let held = [self.entries.len(), self.jobs.changed.len(), self.events.changed.len()];
+            let full = held.iter().any(|held| *held >= BATCH);
+            let lagged = self.logs_lagged || self.jobs.lagged || self.events.lagged;
+            let broke = self.ended.is_some() || lagged;
             if self.has_news() && (full || broke) {
                 return News::Updates(self.tell());
             }
@@ -113,7 +171,8 @@ impl Streams {
             let began = self.has_news();
             tokio::select! {
                 item = self.logs.next() => self.take_entry(item, cursor),
-                item = self.jobs.next() => self.take_job(item, cursor),
+                item = self.jobs.next() => self.ended = self.jobs.take(item, &mut cursor.jobs),
+                item = self.events.next() => self.ended = self.events.take(item, &mut cursor.events),
                 () = &mut self.timer, if began => return News::Updates(self.tell()),
             }
             if !began {
@@ -123,7 +182,7 @@ impl Streams {
     }
 
     const fn has_news(&self) -> bool {
-        !self.entries.is_empty() || !self.changed.is_empty() || self.missed || self.lagged.is_some()
+        !self.entries.is_empty() || self.lagged.is_some() || self.jobs.has_news() || self.events.has_news()
     }
 
     fn tell(&mut self) -> Vec<Update> {
@@ -132,11 +191,17 @@ impl Streams {
             updates.push(Update::Logs(std::mem::take(&mut self.entries)));
         }
         updates.extend(self.lagged.take().map(Update::Lagged));
-        if !self.changed.is_empty() {
-            updates.push(Update::JobsChanged(std::mem::take(&mut self.changed)));
+        if !self.jobs.changed.is_empty() {
+            updates.push(Update::JobsChanged(std::mem::take(&mut self.jobs.changed)));
         }
-        if std::mem::take(&mut self.missed) {
+        if std::mem::take(&mut self.jobs.missed) {
             updates.push(Update::JobsMissed);
+        }
+        if !self.events.changed.is_empty() {
+            updates.push(Update::Events(std::mem::take(&mut self.events.changed)));
+        }
+        if std::mem::take(&mut self.events.missed) {
+            updates.push(Update::EventsMissed);
         }
         updates
     }
@@ -147,9 +212,13 @@ impl Streams {
             self.logs = open_logs(client, cursor).await?;
             self.logs_lagged = false;
         }
-        if self.jobs_lagged {
-            self.jobs = client.job_stream(cursor.jobs.as_deref()).await?;
-            self.jobs_lagged = false;
+        if self.jobs.lagged {
+            self.jobs.stream = Some(client.job_stream(cursor.jobs.as_deref()).await?);
+            self.jobs.lagged = false;
+        }
+        if self.events.lagged {
+            self.events.stream = open_events(client, cursor).await?;
+            self.events.lagged = false;
         }
         Ok(())
     }
@@ -172,29 +241,23 @@ impl Streams {
             ended => self.ended = Some(broken(ended)),
         }
     }
-
-    fn take_job(&mut self, item: Option<Result<StreamItem<Job>, ClientError>>, cursor: &mut Cursor) {
-        match item {
-            Some(Ok(StreamItem::Value { id, value })) => {
-                if !id.is_empty() {
-                    cursor.jobs = Some(id);
-                }
-                self.changed.push(value);
-            }
-            Some(Ok(StreamItem::Gap(_)) | Err(ClientError::Unexpected(_))) => self.missed = true,
-            Some(Ok(StreamItem::Lagged(_))) => {
-                self.jobs_lagged = true;
-                self.missed = true;
-            }
-            ended => self.ended = Some(broken(ended)),
-        }
-    }
 }
 
 async fn open_logs(client: &Client, cursor: &Cursor) -> Result<EventStream<LogEntry>, ClientError> {
     let after = cursor.logs.clone();
     let tail = after.is_none().then_some(TAIL);
     client.log_stream(&LogStreamQuery { after, tail, ..LogStreamQuery::default() }).await
+}
+
+async fn open_events(
+    client: &Client,
+    cursor: &Cursor,
+) -> Result<Option<EventStream<DomainEvent>>, ClientError> {
+    match client.event_stream(cursor.events.as_deref()).await {
+        // An older daemon has no such stream; that is no reason to show nothing at all.
+        Err(error) if error.problem().is_some_and(|problem| matches!(problem.status, 403 | 404)) => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 fn refused_cursor(error: &ClientError) -> bool {

@@ -7,13 +7,19 @@ use std::{
     time::Duration,
 };
 
-use astrops_api::{Client, auth::Login, ids::JobId};
+use astrops_api::{
+    Client, auth::Login, bookings::CancelBooking, ids::JobId, keys::NewKey, vocabulary::Scope,
+};
 use futures::FutureExt;
 use server::{HELD, Server, problem};
 use tokio::sync::mpsc;
 
 use super::{Held, Link, Renew};
-use crate::message::{Change, LinkState, LogItem, Request, Update};
+use crate::{
+    message::{Change, LinkState, LogItem, Request, Update},
+    screen::Place,
+    testing,
+};
 
 /// Everything in these tests happens within this, or never.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -161,7 +167,7 @@ async fn while_there_is_no_connection_changes_are_refused() {
     server.set(|script| script.down = true);
     let mut console = Console::of(&server, Some("t"));
     console.wait(|update| matches!(update, Update::Link(LinkState::Waiting { .. })).then_some(())).await;
-    let retry = Change::Retry(vec![crate::testing::id(1).parse::<JobId>().unwrap()]);
+    let retry = Change::Retry(vec![testing::id(1).parse::<JobId>().unwrap()]);
     console.requests.send(Request::Change(retry)).await.unwrap();
     let refused = console.wait(refusal).await;
     assert_eq!(refused, "not connected");
@@ -176,7 +182,7 @@ async fn a_change_whose_answer_is_lost_says_that_it_may_have_happened() {
     server.set(|script| script.answers.push(("POST /jobs/", 0, String::new())));
     let mut console = Console::of(&server, Some("t"));
     console.live().await;
-    let retry = Change::Retry(vec![crate::testing::id(1).parse::<JobId>().unwrap()]);
+    let retry = Change::Retry(vec![testing::id(1).parse::<JobId>().unwrap()]);
     console.requests.send(Request::Change(retry)).await.unwrap();
     let refused = console.wait(refusal).await;
     assert!(refused.contains("it may have happened, look before you repeat it"), "{refused}");
@@ -230,7 +236,7 @@ async fn signing_in_after_the_session_ended() {
     assert_eq!(console.wait(failed).await, "E-mail or password is wrong.");
     server.set(|script| assert!(!script.signed.iter().any(|line| line.contains("login")), "an old token"));
 
-    let user = serde_json::to_string(&crate::testing::operator()).unwrap();
+    let user = serde_json::to_string(&testing::operator()).unwrap();
     let answer = format!(r#"{{"token":"new","expiresIn":3600,"refreshToken":"next","user":{user}}}"#);
     server.set(|script| script.answers = vec![("POST /auth/login", 200, answer)]);
     console.requests.send(login()).await.unwrap();
@@ -238,19 +244,19 @@ async fn signing_in_after_the_session_ended() {
 }
 
 /// Gives these tokens, one after the other; what was spent comes out of the channel.
-fn renewals(held: Vec<Option<Held>>) -> (Renew, mpsc::UnboundedReceiver<Option<String>>) {
+fn renewals(held: Vec<Held>) -> (Renew, mpsc::UnboundedReceiver<Option<String>>) {
     let (asked, questions) = mpsc::unbounded_channel();
     let held = Mutex::new(held.into_iter());
     let renew: Renew = Arc::new(move |spent| {
         asked.send(spent.map(|spent| spent.expose().to_owned())).unwrap();
         let next = held.lock().unwrap().next().expect("no more renewals than these");
-        futures::future::ready(Ok(next)).boxed()
+        futures::future::ready(Ok(Some(next))).boxed()
     });
     (renew, questions)
 }
 
-fn held(token: &str, millis: u64) -> Option<Held> {
-    Some(Held { token: token.into(), good_for: Duration::from_millis(millis) })
+fn held(token: &str, millis: u64) -> Held {
+    Held { token: token.into(), good_for: Duration::from_millis(millis) }
 }
 
 #[tokio::test]
@@ -286,7 +292,7 @@ async fn a_refused_token_makes_place_for_the_next_one() {
     let daemon = server.clone();
     let renew: Renew = Arc::new(move |spent| {
         // Nobody knows of another one until this one was refused; the next one is taken.
-        let next = spent.and_then(|_| {
+        let next = spent.map(|_| {
             daemon.set(|script| script.answers.clear());
             held("next", 3_600_000)
         });
@@ -300,12 +306,136 @@ async fn a_refused_token_makes_place_for_the_next_one() {
 #[tokio::test]
 async fn the_console_is_for_employees() {
     let server = Server::start().await;
-    let mut user = crate::testing::operator();
-    user.role = astrops_api::vocabulary::Role::Customer;
-    let user = serde_json::to_string(&user).unwrap();
+    let mut own = testing::own_account();
+    own.user.role = astrops_api::vocabulary::Role::Customer;
+    let user = serde_json::to_string(&own).unwrap();
     server.set(|script| script.answers.push(("GET /auth/me", 200, user)));
     let mut console = Console::of(&server, Some("t"));
     let ended =
         |update: &Update| if let Update::SessionEnded(why) = update { Some(why.clone()) } else { None };
     assert!(console.wait(ended).await.contains("is for employees"));
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+#[tokio::test]
+async fn the_file_of_a_booking_is_gathered_from_its_calls() {
+    let server = Server::start().await;
+    let file = testing::booking_file(7);
+    let id = file.detail.booking.id;
+    let audit = serde_json::json!({"entries": file.history, "total": 2, "page": 1, "pageSize": 20});
+    server.set(|script| {
+        script.answers.push(("GET /bookings/", 200, json(&file.detail)));
+        script.answers.push(("GET /audit", 200, audit.to_string()));
+    });
+    let mut console = Console::of(&server, Some("t"));
+    console.live().await;
+    console.requests.send(Request::Booking(id)).await.unwrap();
+    let booking =
+        |update: &Update| if let Update::Booking(file) = update { Some(json(&**file)) } else { None };
+    assert_eq!(console.wait(booking).await, json(&*file));
+    assert!(server.seen("GET /audit")[0].contains(&format!("target={id}")));
+}
+
+#[tokio::test]
+async fn sessions_are_asked_for_only_on_behalf_of_those_who_may_see_them() {
+    let server = Server::start().await;
+    let file = testing::user_file(2);
+    let id = file.account.user.id;
+    let none = serde_json::json!({"entries": [], "total": 0, "page": 1, "pageSize": 20});
+    let sessions = serde_json::json!({"sessions": file.sessions});
+    server.set(|script| {
+        script.answers.push(("GET /audit", 200, none.to_string()));
+        script.answers.push(("GET /bookings", 200, json(&file.bookings)));
+        script.answers.push((
+            "GET /users/66ba0300-0000-8000-8000-000008000000/sessions",
+            200,
+            sessions.to_string(),
+        ));
+        script.answers.push(("GET /users/", 200, json(&file.account)));
+    });
+    let mut console = Console::of(&server, Some("t"));
+    console.live().await;
+    for (may, wanted) in [(false, None), (true, Some(1))] {
+        console.requests.send(Request::User(id, may)).await.unwrap();
+        let shown = |update: &Update| match update {
+            Update::User(file) => Some(file.sessions.as_ref().map(Vec::len)),
+            _ => None,
+        };
+        assert_eq!(console.wait(shown).await, wanted);
+    }
+    assert_eq!(server.seen("GET /users/").iter().filter(|line| line.ends_with("/sessions")).count(), 1);
+}
+
+#[tokio::test]
+async fn an_id_is_looked_for_among_bookings_launches_and_users() {
+    let server = Server::start().await;
+    let launch = testing::launch(3);
+    server.set(|script| script.answers.push(("GET /launches/", 200, json(&launch))));
+    let mut console = Console::of(&server, Some("t"));
+    console.live().await;
+    console.requests.send(Request::Find(launch.id.into())).await.unwrap();
+    let found =
+        |update: &Update| if let Update::Found(_, place) = update { Some(place.clone()) } else { None };
+    assert_eq!(console.wait(found).await, Some(Place::Launch(launch.id)));
+    server.set(|script| script.answers.clear());
+    console.requests.send(Request::Find(launch.id.into())).await.unwrap();
+    assert_eq!(console.wait(found).await, None, "the daemon knows none of the three");
+}
+
+#[tokio::test]
+async fn a_new_key_brings_its_secret_and_each_cancelled_booking_its_outcome() {
+    let server = Server::start().await;
+    let made = testing::key_made();
+    let cancelled = testing::booking(2);
+    server.set(|script| {
+        script.answers.push(("POST /auth/keys", 200, json(&made)));
+        script.answers.push(("DELETE /bookings/66ba0200-0000-8000-8000-000008000000", 200, json(&cancelled)));
+        script.answers.push(("DELETE /bookings/", 409, problem(409, "it is cancelled already")));
+    });
+    let mut console = Console::of(&server, Some("t"));
+    console.live().await;
+    let key = NewKey { name: "customer-api".into(), scopes: vec![Scope::LogsWrite] };
+    console.requests.send(Request::Change(Change::CreateKey(key))).await.unwrap();
+    let secret = |update: &Update| match update {
+        Update::KeyMade(made) => Some(made.secret.expose().to_owned()),
+        _ => None,
+    };
+    assert_eq!(console.wait(secret).await, made.secret.expose());
+    let ids = vec![cancelled.id, testing::booking(3).id];
+    let change = Change::CancelBookings(ids, CancelBooking { reason: Some("late".into()) });
+    console.requests.send(Request::Change(change)).await.unwrap();
+    let outcomes = |update: &Update| match update {
+        Update::Done(Change::CancelBookings(..), outcomes) => Some(outcomes.clone()),
+        _ => None,
+    };
+    let outcomes = console.wait(outcomes).await;
+    assert_eq!((outcomes[0].target.as_str(), &outcomes[0].result), ("00000002", &Ok(String::new())));
+    assert!(outcomes[1].result.as_ref().is_err_and(|reason| reason.contains("cancelled already")));
+}
+
+#[tokio::test]
+async fn events_are_told_and_resumed_and_a_daemon_without_them_is_no_reason_to_stop() {
+    let server = Server::start().await;
+    let event = |number: u64| {
+        let event = serde_json::json!({"id": testing::id(1), "at": testing::now(), "type": "booking.created",
+            "entityType": "booking", "entityId": testing::entity(2, 1), "data": {}});
+        (number, format!("id: {number}\ndata: {event}\n\n"))
+    };
+    server.set(|script| script.events.push(event(1)));
+    let mut console = Console::of(&server, Some("t"));
+    let told = |update: &Update| if let Update::Events(events) = update { Some(events.len()) } else { None };
+    assert_eq!(console.wait(told).await, 1);
+    server.set(|script| script.events.push((1, "event: lagged\ndata: 3\n\n".into())));
+    let missed = |update: &Update| matches!(update, Update::EventsMissed).then_some(());
+    console.wait(missed).await;
+    server.set(|script| script.events.push(event(2)));
+    assert_eq!(console.wait(told).await, 1);
+    assert!(server.seen("GET /stream").last().unwrap().contains("after=1"));
+
+    let old = Server::start().await;
+    old.set(|script| script.answers.push(("GET /stream", 404, problem(404, "unknown"))));
+    Console::of(&old, Some("t")).live().await;
 }

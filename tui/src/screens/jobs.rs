@@ -142,8 +142,13 @@ impl Screen for Jobs {
             Action::Reveal if self.detail.detail().is_some_and(|known| known.job.maintenance.is_some()) => {
                 Err("a maintenance job has no private fields".into())
             }
-            Action::Open | Action::Follow | Action::Json | Action::Copy if self.chosen().is_empty() => {
+            Action::Open | Action::Follow | Action::Json | Action::Copy | Action::ToSubject
+                if self.chosen().is_empty() =>
+            {
                 Err("there is no job under the cursor".into())
+            }
+            Action::ToSubject if self.chosen().first().and_then(|job| acts::subject(job)).is_none() => {
+                Err("it names no booking, launch or user".into())
             }
             _ => Ok(()),
         }
@@ -187,6 +192,9 @@ impl Screen for Jobs {
                 Some(job) => vec![Effect::Visit(Place::LogsOf(job.id))],
                 None => Vec::new(),
             },
+            Action::ToSubject => {
+                self.chosen().first().and_then(|job| acts::subject(job)).into_iter().collect()
+            }
             Action::Json => self.json().map(|page| Effect::Open(Layer::Page(page))).into_iter().collect(),
             Action::Copy | Action::CopyAll => {
                 vec![Effect::Copy(self.copy(action == Action::CopyAll, context))]

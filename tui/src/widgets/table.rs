@@ -120,6 +120,11 @@ impl<R: Row> Table<R> {
         place.is_some()
     }
 
+    /// The place of the row under the cursor.
+    pub const fn cursor(&self) -> usize {
+        self.scroll.cursor
+    }
+
     /// Rows behind the cursor.
     pub const fn remaining(&self) -> usize {
         self.rows.len().saturating_sub(self.scroll.cursor + 1)
@@ -185,11 +190,9 @@ impl<R: Row> Table<R> {
         true
     }
 
-    /// Shows the daemon's order the other way round.
-    pub fn show_order(&mut self, reversed: bool) {
-        if let Some((column, _)) = self.order {
-            self.order = Some((column, reversed));
-        }
+    /// Shows how the daemon orders now.
+    pub const fn show_order(&mut self, column: usize, reversed: bool) {
+        self.order = Some((column, reversed));
     }
 
     fn mark_range(&mut self) {

@@ -2,12 +2,15 @@
 
 use crate::{
     app::Settings,
-    message::Update,
-    testing::{Harness, detail, id, jobs, logs},
+    message::{Request, Update},
+    testing::{Harness, bookings, detail, id, jobs, key_made, logs},
     theme::Theme,
 };
 
 const SIZES: [(u16, u16); 3] = [(60, 15), (80, 24), (120, 40)];
+
+/// The sizes of what came with the bookings: a large screen too.
+const MORE_SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 60)];
 
 /// The way to a screen.
 type Scene = fn(&mut Harness);
@@ -72,6 +75,67 @@ fn scenes() -> Vec<(&'static str, Scene)> {
     ]
 }
 
+/// The way to each screen of bookings, launches and users.
+fn entity_scenes() -> Vec<(&'static str, Scene)> {
+    vec![
+        ("bookings", |harness| {
+            harness.press("4").answer_all();
+            harness.press("j Space Space j");
+        }),
+        ("booking", |harness| {
+            harness.press("4").answer_all();
+            harness.press("j j Enter").answer_all();
+        }),
+        ("booking_cancel", |harness| {
+            harness.press("4").answer_all();
+            harness.press("Space Space Space C").write("the rocket is late").press("Enter");
+        }),
+        ("bookings_filtered", |harness| {
+            harness.press("4").answer_all();
+            harness.press("/").write("status:pending nobody").press("Enter");
+            let Some(Request::Bookings(number, _)) = harness.asked.pop() else { panic!("not asked") };
+            harness.tell(&Update::Bookings(number, bookings(0)));
+        }),
+        ("launches", |harness| {
+            harness.press("5").answer_all();
+        }),
+        ("launch", |harness| {
+            harness.press("5").answer_all();
+            harness.press("Enter").answer_all();
+        }),
+        ("launch_cancel", |harness| {
+            harness.press("5").answer_all();
+            harness.press("C").write("storm").press("Enter");
+        }),
+        ("users", |harness| {
+            harness.press("6").answer_all();
+        }),
+        ("user", |harness| {
+            harness.press("6").answer_all();
+            harness.press("j j Enter").answer_all();
+        }),
+        ("user_actions", |harness| {
+            harness.press("6").answer_all();
+            harness.press("j x");
+        }),
+        ("user_role", |harness| {
+            harness.press("6").answer_all();
+            harness.press("E");
+        }),
+        ("keys", |harness| {
+            harness.press("6 a").answer_all();
+        }),
+        ("key_new", |harness| {
+            harness.press("6 a").answer_all();
+            harness.press("N").write("scheduler").press("Tab Right");
+        }),
+        ("key_secret", |harness| {
+            harness.press("6 a").answer_all();
+            harness.tell(&Update::KeyMade(Box::new(key_made())));
+        }),
+    ]
+}
+
 fn shot(settings: &Settings, scene: Scene, (width, height): (u16, u16)) -> String {
     let mut harness = Harness::new(settings.clone());
     // Rooms are known from the last frame.
@@ -83,17 +147,28 @@ fn shot(settings: &Settings, scene: Scene, (width, height): (u16, u16)) -> Strin
 #[test]
 fn every_screen_at_every_size() {
     for (name, scene) in scenes() {
-        for (look, ascii) in [("default", false), ("ascii", true)] {
-            let settings = Settings { ascii, ..Settings::default() };
-            let shots: Vec<String> = SIZES.iter().map(|size| shot(&settings, scene, *size)).collect();
-            insta::assert_snapshot!(format!("{name}_{look}"), shots.join("\n\n"));
-            if ascii {
-                assert!(shots.concat().is_ascii(), "{name} draws more than ASCII");
-            }
-            let mono = Settings { theme: Theme::Mono, ascii, ..Settings::default() };
-            let same: Vec<String> = SIZES.iter().map(|size| shot(&mono, scene, *size)).collect();
-            assert_eq!(shots, same, "{name}: nothing is told by colour alone");
+        shoot(name, scene, &SIZES);
+    }
+}
+
+#[test]
+fn every_screen_of_bookings_launches_and_users_at_every_size() {
+    for (name, scene) in entity_scenes() {
+        shoot(name, scene, &MORE_SIZES);
+    }
+}
+
+fn shoot(name: &str, scene: Scene, sizes: &[(u16, u16)]) {
+    for (look, ascii) in [("default", false), ("ascii", true)] {
+        let settings = Settings { ascii, ..Settings::default() };
+        let shots: Vec<String> = sizes.iter().map(|size| shot(&settings, scene, *size)).collect();
+        insta::assert_snapshot!(format!("{name}_{look}"), shots.join("\n\n"));
+        if ascii {
+            assert!(shots.concat().is_ascii(), "{name} draws more than ASCII");
         }
+        let mono = Settings { theme: Theme::Mono, ascii, ..Settings::default() };
+        let same: Vec<String> = sizes.iter().map(|size| shot(&mono, scene, *size)).collect();
+        assert_eq!(shots, same, "{name}: nothing is told by colour alone");
     }
 }
 
@@ -119,6 +194,21 @@ fn styles_of_the_jobs() {
         grids.push(format!("{theme:?}\n{}", harness.styles(80, 24)));
     }
     insta::assert_snapshot!("styles_jobs", grids.join("\n\n"));
+}
+
+#[test]
+fn styles_of_bookings_launches_and_users() {
+    let mut grids = Vec::new();
+    for (name, way) in [("bookings", "4"), ("launches", "5"), ("users", "6"), ("keys", "6 a")] {
+        for theme in [Theme::Default, Theme::Light, Theme::Mono] {
+            let mut harness = Harness::new(Settings { theme, ..Settings::default() });
+            harness.screen(120, 24);
+            harness.press(way).answer_all();
+            harness.press("Enter").answer_all();
+            grids.push(format!("{name} {theme:?}\n{}", harness.styles(120, 24)));
+        }
+    }
+    insta::assert_snapshot!("styles_entities", grids.join("\n\n"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     app::Settings,
     keys::{Action, Chord, Scope, TABLE, bindings},
     message::{Change, Outcome, Request, Update},
-    testing::{Harness, detail, jobs, logs},
+    testing::{Harness, answer_of, detail, jobs, logs},
 };
 
 /// Every key of the table, and letters that are typed into fields.
@@ -27,7 +27,7 @@ fn answer(harness: &mut Harness) {
             Request::Jobs(number, _) => Update::Jobs(number, jobs(100)),
             Request::Job(..) => Update::Job(detail(98)),
             Request::Runs(name) => Update::Runs(name, Vec::new()),
-            other => Update::Failed(Box::new(other), "not today".into()),
+            other => answer_of(&other).unwrap_or_else(|| Update::Failed(Box::new(other), "not today".into())),
         };
         harness.tell(&update);
     }
@@ -35,12 +35,15 @@ fn answer(harness: &mut Harness) {
 
 fn play(settings: Settings, keys: &[String], size: (u16, u16)) -> Harness {
     let mut harness = Harness::new(settings);
+    harness.press("6 a 6 5 4").answer_all();
     harness.press("3");
     harness.answer_jobs(jobs(100));
     for (place, key) in keys.iter().enumerate() {
         harness.press(key);
         if harness.app.session.settings.read_only {
             answer(&mut harness);
+        } else {
+            harness.answer_all();
         }
         if place % 7 == 0 {
             harness.tell(&logs(120 + place..121 + place));
@@ -72,10 +75,14 @@ proptest! {
 
 #[test]
 fn every_action_of_the_table_can_be_pressed_where_it_holds() {
-    let ways: [(Scope, &str); 9] = [
+    let ways: [(Scope, &str); 13] = [
         (Scope::Dashboard, "1"),
         (Scope::Logs, "2"),
         (Scope::Jobs, "3"),
+        (Scope::Bookings, "4"),
+        (Scope::Launches, "5"),
+        (Scope::Users, "6"),
+        (Scope::Keys, "6 a"),
         (Scope::Schedules, "8"),
         (Scope::Menu, "1 ?"),
         (Scope::Confirm, "8 T"),
@@ -93,6 +100,7 @@ fn every_action_of_the_table_can_be_pressed_where_it_holds() {
                 if scope == Scope::Jobs {
                     harness.answer_jobs(jobs(100));
                 }
+                harness.answer_all();
                 assert_eq!(harness.app.scope(), scope);
                 let chord: Chord = key.parse().unwrap();
                 assert_eq!(harness.app.keys.action(scope, chord), Some(row.action), "{key} in {scope:?}");

@@ -107,7 +107,7 @@ fn a_job_is_found_by_the_digits_that_are_shown() {
     assert!(harness.asked.iter().any(shown), "{:?}", harness.asked);
     harness.press("Esc ctrl-k").write("5a").press("Enter");
     let screen = harness.screen(80, 24);
-    assert!(screen.contains("no loaded job has these last 8 digits") && last_line(&screen).contains("5a"));
+    assert!(screen.contains("nothing loaded has these last 8 digits") && last_line(&screen).contains("5a"));
     harness.press("Esc /").write("00000058").press("Enter");
     assert!(!harness.asked.iter().any(|request| matches!(request, Request::Jobs(..))));
     assert!(harness.screen(80, 24).contains("> 00000058"));

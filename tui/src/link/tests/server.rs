@@ -20,6 +20,8 @@ pub const HELD: u16 = 1;
 pub struct Script {
     /// Events of the log stream: id (0 for none) and the lines of the event.
     pub logs: Vec<(u64, String)>,
+    /// The same of the domain events.
+    pub events: Vec<(u64, String)>,
     /// Requests that came, as `METHOD path?query`.
     pub seen: Vec<String>,
     /// Those of them that carried a token.
@@ -97,11 +99,14 @@ async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, mut changes: w
     };
     let (status, body) = match answer {
         Some(answer) => answer,
-        None if line.starts_with("GET /logs/stream") || line.starts_with("GET /jobs/stream") => {
+        None if ["GET /logs/stream", "GET /jobs/stream", "GET /stream"]
+            .iter()
+            .any(|stream| line.starts_with(stream)) =>
+        {
             return stream(socket, &line, script, &mut changes).await;
         }
         None if line.starts_with("GET /auth/me") => {
-            (200, serde_json::to_string(&crate::testing::operator()).unwrap())
+            (200, serde_json::to_string(&crate::testing::own_account()).unwrap())
         }
         None => (404, problem(404, "unknown")),
     };
@@ -154,12 +159,17 @@ async fn stream(
     let after = line
         .split_once("after=")
         .map_or(0, |(_, rest)| rest.split('&').next().unwrap_or_default().parse::<u64>().unwrap_or(0));
-    let is_logs = line.starts_with("GET /logs");
-    let mut sent = script.lock().unwrap().logs.iter().take_while(|(id, _)| *id <= after && after > 0).count();
+    let told = |script: &Script| match line.split(['/', '?']).nth(1) {
+        Some("logs") => script.logs.clone(),
+        Some("stream") => script.events.clone(),
+        _ => Vec::new(),
+    };
+    let seen = told(&script.lock().unwrap());
+    let mut sent = seen.iter().take_while(|(id, _)| *id <= after && after > 0).count();
     loop {
         let (down, events) = {
             let script = script.lock().unwrap();
-            let events = if is_logs { script.logs[sent..].to_vec() } else { Vec::new() };
+            let events = told(&script)[sent..].to_vec();
             (script.down, events)
         };
         if down {

@@ -1,9 +1,9 @@
 //! What can be done to jobs: to which of them, with what question.
 
 use astrops_api::{
-    ids::JobId,
+    ids::{EntityId, JobId, object_hex},
     jobs::{Delay, Job},
-    vocabulary::{Delivery, JobStatus},
+    vocabulary::{Delivery, EntityType, JobStatus},
 };
 use chrono::{DateTime, Utc};
 
@@ -11,8 +11,8 @@ use crate::{
     format,
     keys::Action,
     layers::{Ask, Confirm, Layer, Prompt},
-    message::Change,
-    screen::{Context, Effect},
+    message::{Change, Request},
+    screen::{Context, Effect, Place},
 };
 
 /// Whether `action` fits a job.
@@ -118,6 +118,30 @@ pub fn delay(ids: &[JobId], jobs: &[&Job], until: DateTime<Utc>, context: &Conte
     lines.extend(describe(jobs));
     let change = Change::Delay(ids.to_vec(), Delay { run_at: until });
     Effect::Open(Layer::Confirm(Confirm::change(title, lines, ids.len(), change, context)))
+}
+
+/// The way to the booking, launch or user that a job is about, when it says so.
+pub fn subject(job: &Job) -> Option<Effect> {
+    if let Some(pair) = &job.reconciliation {
+        let id = pair.entity_id;
+        return Some(Effect::Visit(match pair.entity_type {
+            EntityType::Booking => Place::Booking(id.into()),
+            EntityType::Launch => Place::Launch(id.into()),
+            EntityType::User => Place::User(id.into()),
+        }));
+    }
+    let data = job.notification.as_ref().and_then(|mail| mail.data.as_ref());
+    let named = |name: &str| data?.get(name)?.as_str()?.parse::<EntityId>().ok();
+    if let Some(id) = named("bookingId") {
+        return Some(Effect::Visit(Place::Booking(id.into())));
+    }
+    if let Some(id) = named("launchId") {
+        return Some(Effect::Visit(Place::Launch(id.into())));
+    }
+    // Data is private and absent in lists; the key of a job often names what it is about.
+    let mut parts = job.unique_key.as_deref().unwrap_or_default().split([':', '/', ' ']);
+    let id = parts.find_map(|part| part.parse::<EntityId>().ok().filter(|id| object_hex(id.0).is_some()))?;
+    Some(Effect::Ask(Request::Find(id)))
 }
 
 /// The first few jobs in words.

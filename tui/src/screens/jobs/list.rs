@@ -130,7 +130,7 @@ impl List {
     /// Asks for other rows: the ones there are go.
     fn restart(&mut self) -> Vec<Effect> {
         self.table.set_rows(Vec::new());
-        self.table.show_order(!self.oldest_first);
+        self.table.show_order(columns::CREATED, !self.oldest_first);
         self.total = None;
         self.error = None;
         self.marking_all = false;

@@ -1,0 +1,49 @@
+//! Everything that is known about one booking, launch or user: what several calls of the daemon answer, gathered
+//! by the link for one detail.
+
+use astrops_api::{
+    audit::AuditEntry,
+    auth::Session,
+    bookings::{BookingDetail, BookingPage},
+    launches::{CapacityLogPage, Launch},
+    users::Account,
+};
+use serde::Serialize;
+
+/// Rows of each list in a file; the totals tell how many more there are.
+pub const ROWS: u32 = 20;
+
+/// A booking.
+#[derive(Clone, Debug, Serialize)]
+pub struct BookingFile {
+    /// It, with payments and seats.
+    pub detail: BookingDetail,
+    /// Who did what to it, newest first.
+    pub history: Vec<AuditEntry>,
+}
+
+/// A launch.
+#[derive(Clone, Debug, Serialize)]
+pub struct LaunchFile {
+    /// It.
+    pub launch: Launch,
+    /// Its latest bookings.
+    pub bookings: BookingPage,
+    /// The latest changes of the seats that are held.
+    pub capacity: CapacityLogPage,
+    /// Who did what to it, newest first.
+    pub history: Vec<AuditEntry>,
+}
+
+/// A user.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserFile {
+    /// The account.
+    pub account: Account,
+    /// Where it is signed in; `None` for those who may not see that.
+    pub sessions: Option<Vec<Session>>,
+    /// Its latest bookings.
+    pub bookings: BookingPage,
+    /// Who did what to it, newest first.
+    pub history: Vec<AuditEntry>,
+}

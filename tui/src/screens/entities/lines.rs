@@ -1,0 +1,110 @@
+//! What several files show: bookings, seats taken and given back, who did what.
+
+use std::fmt::Display;
+
+use astrops_api::{
+    audit::AuditEntry,
+    bookings::{Booking, BookingPage},
+    ids::{EntityId, object_hex},
+    launches::CapacityChange,
+    vocabulary::{BookingStatus, CapacityOperation, PaymentStatus},
+};
+use ratatui::style::Style;
+
+use crate::{format, screen::Context, theme::Look};
+
+/// Text with its style, one line each.
+pub type Lines = Vec<(String, Style)>;
+
+/// A name and its value.
+pub fn line(name: &str, value: impl Display) -> (String, Style) {
+    (format!("{name:<9} {value}"), Style::new())
+}
+
+/// A heading with an empty line before it.
+pub fn heading(lines: &mut Lines, words: impl Into<String>, look: &Look) {
+    lines.push((String::new(), Style::new()));
+    lines.push((words.into(), look.title));
+}
+
+/// The id, and how the document database writes it.
+pub fn id_lines(id: EntityId, look: &Look) -> Lines {
+    let document = object_hex(id.0).map(|hex| (format!("document  {hex}"), look.dim));
+    std::iter::once((format!("id        {id}"), look.dim)).chain(document).collect()
+}
+
+/// Where a booking stands, as a style.
+pub const fn booking_style(status: BookingStatus, look: &Look) -> Style {
+    match status {
+        BookingStatus::Confirmed => look.good,
+        BookingStatus::Pending => look.warning,
+        BookingStatus::Cancelled => look.dim,
+    }
+}
+
+/// Where its payment stands, as a style.
+pub const fn payment_style(status: PaymentStatus, look: &Look) -> Style {
+    match status {
+        PaymentStatus::Paid => look.good,
+        PaymentStatus::Pending => look.warning,
+        PaymentStatus::Failed => look.bad,
+        PaymentStatus::Refunded => look.dim,
+    }
+}
+
+/// The latest bookings of a launch or user; `whose` says what each is called here.
+pub fn booking_lines(page: &BookingPage, whose: impl Fn(&Booking) -> String, context: &Context<'_>) -> Lines {
+    let mut lines = Lines::new();
+    let look = context.look;
+    heading(&mut lines, format!("Bookings ({}) - b shows them all", format::count(page.total)), look);
+    if page.bookings.is_empty() {
+        lines.push(("  none".to_owned(), look.dim));
+    }
+    lines.extend(page.bookings.iter().map(|booking| {
+        let at = format::moment(booking.booking_date, context.now);
+        let seats = format::things(booking.ticket_quantity as usize, "seat");
+        let (status, payment) = (booking.status, booking.payment_status);
+        let words = format!(
+            "  {at}  {}  {seats}  {}  {status}, {payment}  {}",
+            booking.id.short(),
+            booking.total_amount,
+            whose(booking)
+        );
+        (words, booking_style(status, look))
+    }));
+    lines
+}
+
+/// Seats taken and given back.
+pub fn capacity_lines(changes: &[CapacityChange], total: u64, context: &Context<'_>) -> Lines {
+    let mut lines = Lines::new();
+    let look = context.look;
+    heading(&mut lines, format!("Seats taken and given back ({})", format::count(total)), look);
+    if changes.is_empty() {
+        lines.push(("  none".to_owned(), look.dim));
+    }
+    lines.extend(changes.iter().map(|change| {
+        let at = format::moment(change.timestamp, context.now);
+        let sign = if change.operation == CapacityOperation::Reserve { '+' } else { '-' };
+        let booking = change.booking_id.map(|id| format!("booking {}", id.short())).unwrap_or_default();
+        (format!("  {at}  {:<7} {sign}{:<4} {booking}", change.operation, change.quantity), Style::new())
+    }));
+    lines
+}
+
+/// Who did what, newest first.
+pub fn history_lines(entries: &[AuditEntry], context: &Context<'_>) -> Lines {
+    let mut lines = Lines::new();
+    let look = context.look;
+    heading(&mut lines, "History, newest first", look);
+    if entries.is_empty() {
+        lines.push(("  nothing is recorded".to_owned(), look.dim));
+    }
+    lines.extend(entries.iter().map(|entry| {
+        let at = format::moment(entry.at, context.now);
+        let actor = entry.actor_email.as_deref().unwrap_or(&entry.actor);
+        let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        (format!("  {at}  {}  {actor}{reason}", entry.action), Style::new())
+    }));
+    lines
+}
