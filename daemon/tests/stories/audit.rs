@@ -3,14 +3,15 @@
 use astrops_api::{
     Client,
     audit::{AuditEntry, AuditQuery},
-    auth::Register,
+    auth::{ChangePassword, Refresh, Register},
     bookings::{CancelBooking, NewBooking},
-    ids::{BookingId, JobId, LaunchId, UserId},
+    ids::{BookingId, JobId, KeyId, LaunchId, UserId},
     jobs::{Delay, NewJob, NewMail, PauseTypes},
+    keys::NewKey,
     launches::EditLaunch,
     schedules::EditSchedule,
     users::EditUser,
-    vocabulary::{JobType, Order, Right, Role},
+    vocabulary::{JobType, Order, Right, Role, Scope},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -89,6 +90,12 @@ impl World {
         self.carl.book(&new).await.unwrap().id
     }
 
+    async fn key(&mut self) -> KeyId {
+        self.count += 1;
+        let new = NewKey { name: format!("program-{}", self.count), scopes: vec![Scope::Read] };
+        self.daemon.operator.create_key(&new).await.unwrap().key.id
+    }
+
     async fn user(&mut self, role: Role) -> (Client, UserId) {
         let address = self.address();
         let client = self.daemon.sign_in(&address, role, None).await;
@@ -115,6 +122,43 @@ impl World {
             "POST /auth/logout" => {
                 self.daemon.again("carl@example.com").await.logout().await.unwrap();
                 "auth.logout"
+            }
+            "POST /auth/refresh" => {
+                let signed_in = self.daemon.anyone.login(&login("carl@example.com")).await.unwrap();
+                let refresh_token = signed_in.refresh_token;
+                self.daemon.anyone.refresh(&Refresh { refresh_token }).await.unwrap();
+                "auth.refresh"
+            }
+            "PUT /auth/password" => {
+                let (client, _) = self.user(Role::Customer).await;
+                let (current_password, new_password) = (PASSWORD.into(), "another good day".into());
+                client.change_password(&ChangePassword { current_password, new_password }).await.unwrap();
+                "auth.password"
+            }
+            "DELETE /auth/sessions/{id}" => {
+                let carl = self.daemon.again("carl@example.com").await;
+                let mut sessions = carl.sessions().await.unwrap().sessions;
+                sessions.retain(|session| session.is_current);
+                carl.revoke_session(sessions[0].id).await.unwrap();
+                "auth.session-revoke"
+            }
+            "POST /auth/keys" => {
+                self.key().await;
+                "key.create"
+            }
+            "DELETE /auth/keys/{id}" => {
+                operator.revoke_key(self.key().await).await.unwrap();
+                "key.revoke"
+            }
+            "POST /users/{id}/unlock" => {
+                let (_, id) = self.user(Role::Customer).await;
+                operator.unlock_user(id).await.unwrap();
+                "user.unlock"
+            }
+            "DELETE /users/{id}/sessions" => {
+                let (_, id) = self.user(Role::Customer).await;
+                operator.revoke_user_sessions(id).await.unwrap();
+                "user.sessions-revoke"
             }
             "POST /logs" => {
                 let body = json!({ "eventType": "SYSTEM", "severity": "info", "message": "one" });
