@@ -60,6 +60,8 @@ const CALL: Duration = Duration::from_secs(20);
 /// [`ClientError::Unexpected`] when TLS cannot be set up: the process must install a crypto provider first.
 pub fn http_client() -> Result<reqwest::Client, ClientError> {
     reqwest::Client::builder()
+        // What the list of one's sessions shows.
+        .user_agent(concat!("astrops/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
