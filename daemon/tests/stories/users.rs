@@ -5,7 +5,7 @@ use astrops_api::{
     audit::AuditQuery,
     bookings::NewBooking,
     ids::{LaunchId, UserId},
-    launches::{LaunchQuery, NewLaunch},
+    launches::{CancelLaunch, LaunchQuery, NewLaunch},
     users::{EditUser, FollowerQuery, UserQuery},
     vocabulary::{BookingStatus, LaunchStatus, Order, Right, Role},
 };
@@ -197,7 +197,7 @@ async fn an_operator_changes_what_somebody_may_do(daemon: TestDaemon) {
     let launch = sue.create_launch(&daemon.new_launch(5)).await.unwrap();
     let tied = refusal(daemon.operator.edit_user(id, &role(Role::Customer)).await);
     assert!(tied.starts_with("409 conflict") && tied.contains("1 launches"), "{tied}");
-    sue.cancel_launch(launch.id, &Default::default()).await.unwrap();
+    sue.cancel_launch(launch.id, &CancelLaunch::default()).await.unwrap();
     daemon.operator.edit_user(id, &role(Role::Customer)).await.unwrap();
     assert!(refusal(sue.create_launch(&daemon.new_launch(5)).await).starts_with("403"));
     // Who becomes an employee may look; who is none any more has no right.

@@ -35,7 +35,7 @@ pub fn launch(number: usize) -> Launch {
     typed(json!({
         "id": entity(1, number), "hostId": entity(3, 1), "title": format!("Lunar Orbit {number}"),
         "description": "Once around the Moon.\nBring a camera.", "venue": "Cape Canaveral",
-        "category": (number % 2 == 0).then_some("orbital"), "startDateTime": start,
+        "category": number.is_multiple_of(2).then_some("orbital"), "startDateTime": start,
         "endDateTime": start + TimeDelta::hours(3), "capacity": capacity, "numberOfAttendees": held,
         "availableTickets": capacity - held, "price": 120.5, "isActive": number % 7 != 6,
         "status": status,
@@ -131,7 +131,7 @@ pub fn account(number: usize) -> Account {
         "role": role, "right": right, "createdAt": now() - TimeDelta::days(30), "isActive": number % 4 != 3,
         "isLocked": locked, "lockedUntil": locked.then(|| now() + TimeDelta::minutes(4)),
         "failedLoginAttempts": if locked { 5 } else { 0 },
-        "lastLoginAt": (number % 2 == 0).then(|| now() - TimeDelta::hours(2)), "updatedAt": now(),
+        "lastLoginAt": number.is_multiple_of(2).then(|| now() - TimeDelta::hours(2)), "updatedAt": now(),
     }))
 }
 
