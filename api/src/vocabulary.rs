@@ -296,7 +296,7 @@ words! {
         CreditCard = "credit_card",
         /// A debit card.
         DebitCard = "debit_card",
-        /// PayPal; arrives only from the document side.
+        /// `PayPal`; arrives only from the document side.
         Paypal = "paypal",
         /// A payment method that Stripe keeps.
         Stripe = "stripe",

@@ -75,6 +75,7 @@ pub struct Tx {
 }
 
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of waiter")]
 struct Wakes {
     jobs: bool,
     logs: bool,

@@ -44,7 +44,12 @@ const fn skip() -> OverlapPolicy {
 /// The schedules that are there from the start.
 pub(super) fn built_in() -> Vec<ScheduleConfig> {
     [
-        ("prune-logs", "Deletes system logs past their retention", "15 3 * * *", MaintenanceTask::PruneLogs),
+        (
+            "prune-logs",
+            "Deletes system logs and domain events past their retention",
+            "15 3 * * *",
+            MaintenanceTask::PruneLogs,
+        ),
         (
             "prune-jobs",
             "Deletes ended jobs past their retention, with their attempts",

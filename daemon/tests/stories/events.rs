@@ -7,7 +7,7 @@ use astrops_api::{
     bookings::{CancelBooking, NewBooking},
     events::{DomainEvent, EventStreamQuery},
     ids::LaunchId,
-    launches::EditLaunch,
+    launches::{CancelLaunch, EditLaunch},
     sse::{EventStream, StreamItem},
     users::EditUser,
     vocabulary::{DomainEventKind, EntityType, Right, Role},
@@ -98,7 +98,7 @@ async fn everybody_is_told_what_concerns_them(daemon: TestDaemon) {
     let rename = EditUser { name: Some(Some("Vera".to_owned())), ..EditUser::default() };
     let vera = viewer.me().await.unwrap().user.id;
     viewer.edit_user(vera, &rename).await.unwrap();
-    sue.cancel_launch(launch.id, &Default::default()).await.unwrap();
+    sue.cancel_launch(launch.id, &CancelLaunch::default()).await.unwrap();
 
     for (stream, of_the_booking) in &mut streams[..4] {
         let told = until(stream, DomainEventKind::LaunchCancelled).await;

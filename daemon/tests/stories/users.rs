@@ -5,7 +5,7 @@ use astrops_api::{
     audit::AuditQuery,
     bookings::NewBooking,
     ids::{LaunchId, UserId},
-    launches::NewLaunch,
+    launches::{CancelLaunch, LaunchQuery, NewLaunch},
     users::{EditUser, FollowerQuery, UserQuery},
     vocabulary::{BookingStatus, LaunchStatus, Order, Right, Role},
 };
@@ -24,6 +24,7 @@ stories!(
     the_last_operator_stays,
     a_closed_account_leaves_no_person_behind,
     a_supplier_who_leaves_cancels_what_is_to_come,
+    who_leaves_at_the_same_moment_holds_nothing,
     followers_are_told_of_new_launches,
 );
 
@@ -180,12 +181,12 @@ async fn an_operator_changes_what_somebody_may_do(daemon: TestDaemon) {
     // Who is disabled is out at once, and stays out until somebody says otherwise.
     let off = daemon.operator.edit_user(vera, &active(false)).await.unwrap();
     assert!(!off.is_active);
+    let inactive = UserQuery { is_active: Some(false), ..UserQuery::default() };
+    assert_eq!(daemon.operator.users(&inactive).await.unwrap().users, [off]);
     assert!(refusal(viewer.me().await).starts_with("401"));
     assert!(
         refusal(daemon.anyone.login(&login("vera@example.com")).await).starts_with("401 invalid-credentials")
     );
-    let inactive = UserQuery { is_active: Some(false), ..UserQuery::default() };
-    assert_eq!(daemon.operator.users(&inactive).await.unwrap().users, [off]);
     daemon.operator.edit_user(vera, &active(true)).await.unwrap();
     assert!(refusal(viewer.me().await).starts_with("401"), "the old session does not come back");
     daemon.again("vera@example.com").await.me().await.unwrap();
@@ -196,7 +197,7 @@ async fn an_operator_changes_what_somebody_may_do(daemon: TestDaemon) {
     let launch = sue.create_launch(&daemon.new_launch(5)).await.unwrap();
     let tied = refusal(daemon.operator.edit_user(id, &role(Role::Customer)).await);
     assert!(tied.starts_with("409 conflict") && tied.contains("1 launches"), "{tied}");
-    sue.cancel_launch(launch.id, &Default::default()).await.unwrap();
+    sue.cancel_launch(launch.id, &CancelLaunch::default()).await.unwrap();
     daemon.operator.edit_user(id, &role(Role::Customer)).await.unwrap();
     assert!(refusal(sue.create_launch(&daemon.new_launch(5)).await).starts_with("403"));
     // Who becomes an employee may look; who is none any more has no right.
@@ -306,6 +307,30 @@ async fn a_supplier_who_leaves_cancels_what_is_to_come(daemon: TestDaemon) {
     assert!(refusal(carl.follow(id).await).starts_with("404"));
     let query = FollowerQuery::default();
     assert_eq!(daemon.operator.followers(id, &query).await.unwrap().total, 0);
+    daemon.stop().await;
+}
+
+async fn who_leaves_at_the_same_moment_holds_nothing(daemon: TestDaemon) {
+    let sue = daemon.sign_in("sue@example.com", Role::Supplier, None).await;
+    let launch = sue.create_launch(&daemon.new_launch(10)).await.unwrap();
+    for n in 0..5 {
+        let carl = daemon.sign_in(&format!("carl{n}@example.com"), Role::Customer, None).await;
+        let id = id_of(&carl).await;
+        let order = seats(launch.id, 1);
+        let (_, closed) = tokio::join!(carl.book(&order), daemon.operator.delete_user(id));
+        closed.unwrap();
+        assert_eq!(daemon.launch(launch.id).await.number_of_attendees, 0);
+
+        let sam = daemon.sign_in(&format!("sam{n}@example.com"), Role::Supplier, None).await;
+        let id = id_of(&sam).await;
+        let new = daemon.new_launch(10);
+        let (_, closed) = tokio::join!(sam.create_launch(&new), daemon.operator.delete_user(id));
+        closed.unwrap();
+        let query = LaunchQuery { host_id: Some(id), ..LaunchQuery::default() };
+        let launches = daemon.operator.launches(&query).await.unwrap().launches;
+        assert!(launches.iter().all(|one| one.status == LaunchStatus::Cancelled), "{launches:?}");
+    }
+    daemon.settled().await;
     daemon.stop().await;
 }
 
