@@ -21,6 +21,7 @@ mod payments;
 mod queue;
 mod schedules;
 mod store;
+mod tail;
 #[cfg(test)]
 mod testing;
 

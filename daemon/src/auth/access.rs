@@ -131,6 +131,16 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/bookings", Who::CustomerOrOperator),
     (Method::GET, "/bookings/{id}", Who::User(None)),
     (Method::DELETE, "/bookings/{id}", Who::CustomerOrOperator),
+    (Method::GET, "/users", EMPLOYEE),
+    // One's own, or an employee; what changes one, its owner or an operator.
+    (Method::GET, "/users/{id}", Who::User(None)),
+    (Method::PUT, "/users/{id}", Who::User(None)),
+    (Method::DELETE, "/users/{id}", Who::User(None)),
+    (Method::PUT, "/users/{id}/follow", Who::Customer),
+    (Method::DELETE, "/users/{id}/follow", Who::Customer),
+    (Method::GET, "/users/{id}/followers", Who::SupplierOrEmployee),
+    (Method::GET, "/audit", EMPLOYEE),
+    (Method::GET, "/stream", Who::User(Some(Scope::Read))),
     (Method::POST, "/bookings/{id}/payment", Who::CustomerOrOperator),
     // The signature is judged by the handler.
     (Method::POST, "/payments/webhook", Who::Anyone),

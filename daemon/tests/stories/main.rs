@@ -1,8 +1,10 @@
 //! Stories through the public door: a real daemon, the real typed client.
 mod access;
+mod audit;
 mod auth;
 mod bad_input;
 mod bookings;
+mod events;
 mod jobs;
 mod keys;
 mod launches;
@@ -18,3 +20,4 @@ mod shutdown;
 mod smtp;
 mod stripe;
 mod support;
+mod users;
