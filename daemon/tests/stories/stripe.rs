@@ -131,7 +131,7 @@ async fn an_answer_that_was_lost_charges_nobody_twice(engine: Engine) {
     charges(&server, 1, 200, intent("pi_1", "succeeded", None)).await;
     for _ in 0..2 {
         let told = refusal(carl.pay(booking.id, &card("4242424242424242")).await);
-        says(&told, "503 unavailable", "nobody is charged twice");
+        says(&told, "503 payment-open", "nobody is charged twice");
     }
     let open = now(&daemon, &booking).await;
     assert_eq!((open.payments.len(), open.payments[0].status), (1, PaymentState::Pending));
