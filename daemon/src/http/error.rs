@@ -40,6 +40,7 @@ pub enum Kind {
     Internal,
     Unavailable,
     TimedOut,
+    PaymentOpen,
     DiskFull,
 }
 
@@ -72,6 +73,7 @@ impl Kind {
         Self::Internal,
         Self::Unavailable,
         Self::TimedOut,
+        Self::PaymentOpen,
         Self::DiskFull,
     ];
 
@@ -132,6 +134,11 @@ impl Kind {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something unplanned happened"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The daemon is busy"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The request took too long"),
+            Self::PaymentOpen => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "payment-open",
+                "The provider has not said what became of the payment",
+            ),
             Self::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The disk is full"),
         }
     }

@@ -129,7 +129,7 @@ fn refusal(payment: &StoredPayment, answer: Result<Report, Unknown>) -> ApiError
             ),
         ),
         (PaymentState::Pending, Err(why)) => ApiError::new(
-            Kind::Unavailable,
+            Kind::PaymentOpen,
             format!(
                 "{why}. Payment {} stays open: send this again, or wait until check-payments asks; nobody is charged twice",
                 payment.id

@@ -3,7 +3,8 @@
 use astrops_api::{
     problem::FieldError,
     vocabulary::{
-        BookingStatus, DomainEventKind, NotificationType, PaymentState, PaymentStatus, Provider, Severity,
+        BookingStatus, DomainEventKind, EventType, NotificationType, PaymentState, PaymentStatus, Provider,
+        Severity,
     },
 };
 use serde_json::json;
@@ -80,7 +81,7 @@ impl Cashier {
             let event = event(&payment, stored, PaymentStatus::Pending);
             outbox::insert(tx, &self.clock, act.now, &[event]).await?;
         }
-        let told = format!("{} begun", self.named(&payment, stored));
+        let told = format!("{} begun", named(&payment, stored));
         logs::insert(tx, &[self.about(told, Severity::Info, &payment, stored).into()]).await?;
         Ok(payment)
     }
@@ -178,7 +179,7 @@ impl Cashier {
             self.desk.tell(tx, act, vec![notice]).await?;
         }
 
-        let what = self.named(payment, stored);
+        let what = named(payment, stored);
         let (told, severity) = match payment.status {
             PaymentState::Failed => (
                 format!(
@@ -201,17 +202,6 @@ impl Cashier {
         logs::insert(tx, &[self.about(told, severity, payment, stored).into()]).await
     }
 
-    /// `payment of 120.00 usd by visa 4242 for Falcon 9`.
-    fn named(&self, payment: &StoredPayment, stored: &StoredBooking) -> String {
-        format!(
-            "payment of {} {} by {} for {}",
-            payment.amount,
-            payment.currency,
-            cards::public_name(&payment.method),
-            stored.booking.launch.title
-        )
-    }
-
     /// A system log entry about a payment, with ids to jump by.
     fn about(
         &self,
@@ -221,12 +211,10 @@ impl Cashier {
         stored: &StoredBooking,
     ) -> Entry {
         let booking = &stored.booking;
-        Entry::new(&self.clock, astrops_api::vocabulary::EventType::Booking, severity, told)
-            .user(booking.user_id)
-            .data(json!({
-                "entityType": "booking", "entityId": booking.id, "launchId": booking.launch_id,
-                "paymentId": payment.id, "intent": payment.intent,
-            }))
+        Entry::new(&self.clock, EventType::Booking, severity, told).user(booking.user_id).data(json!({
+            "entityType": "booking", "entityId": booking.id, "launchId": booking.launch_id,
+            "paymentId": payment.id, "intent": payment.intent,
+        }))
     }
 }
 
@@ -238,4 +226,15 @@ fn event(payment: &StoredPayment, stored: &StoredBooking, payment_status: Paymen
         "ticketQuantity": booking.ticket_quantity, "paymentId": payment.id, "payment": payment.status,
     });
     NewEvent::booking(DomainEventKind::BookingUpdated, booking.id, booking.user_id, stored.host, data)
+}
+
+/// `payment of 120.00 usd by visa 4242 for Falcon 9`.
+fn named(payment: &StoredPayment, stored: &StoredBooking) -> String {
+    format!(
+        "payment of {} {} by {} for {}",
+        payment.amount,
+        payment.currency,
+        cards::public_name(&payment.method),
+        stored.booking.launch.title
+    )
 }

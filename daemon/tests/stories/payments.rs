@@ -4,7 +4,7 @@ use astrops_api::{
     Client, Secret,
     bookings::{Booking, CancelBooking, NewBooking, Pay},
     jobs::{JobQuery, Maintenance, NewJob},
-    launches::NewLaunch,
+    launches::{CancelLaunch, NewLaunch},
     logs::LogQuery,
     money::Money,
     vocabulary::{
@@ -77,7 +77,7 @@ async fn a_customer_pays_and_is_told(daemon: TestDaemon) {
     assert_eq!((paid.payment.provider, paid.payment.status), (Provider::Sandbox, PaymentState::Paid));
     assert_eq!(
         (paid.payment.amount, paid.payment.currency.as_str()),
-        (Money::of_minor(241_00).unwrap(), "usd")
+        (Money::of_minor(24_100).unwrap(), "usd")
     );
     assert_eq!(paid.payment.method.as_deref(), Some("visa 4242"));
     assert_eq!(paid.next_action, None);
@@ -207,7 +207,7 @@ async fn a_cancelled_launch_sends_everything_back(daemon: TestDaemon) {
     let second = cora.book(&order).await.unwrap();
     carl.pay(first.id, &card("4242424242424242")).await.unwrap();
     assert!(cora.pay(second.id, &card("4000000000000002")).await.is_err());
-    daemon.operator.cancel_launch(first.launch_id, &Default::default()).await.unwrap();
+    daemon.operator.cancel_launch(first.launch_id, &CancelLaunch::default()).await.unwrap();
     daemon.settled().await;
     let status = async |caller: &Client, booking: &Booking| {
         caller.booking(booking.id).await.unwrap().booking.payment_status
@@ -281,7 +281,7 @@ async fn no_other_number_is_taken_repeated_or_kept(daemon: TestDaemon) {
             let bytes = std::fs::read(file.path()).unwrap();
             for number in [real, "4000000000009995"] {
                 let kept = bytes.windows(number.len()).any(|window| window == number.as_bytes());
-                assert!(!kept, "{number} is in {:?}", file.path());
+                assert!(!kept, "{number} is in {}", file.path().display());
             }
         }
     }

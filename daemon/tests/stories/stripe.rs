@@ -3,7 +3,10 @@
 use astrops_api::{
     bookings::{Booking, BookingDetail, CancelBooking},
     jobs::{Job, JobQuery},
-    vocabulary::{JobStatus, JobType, MaintenanceTask, PaymentMethod, PaymentState, PaymentStatus, Severity},
+    logs::LogQuery,
+    vocabulary::{
+        JobStatus, JobType, MaintenanceTask, PaymentMethod, PaymentState, PaymentStatus, Provider, Severity,
+    },
 };
 use astrops_daemon::{Clock, config::Config};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,8 +44,8 @@ on_both!(
 );
 
 fn stripe_at(config: &mut Config, base: &str) {
-    config.payments.provider = astrops_api::vocabulary::Provider::Stripe;
-    config.payments.stripe.api_base = base.to_owned();
+    config.payments.provider = Provider::Stripe;
+    base.clone_into(&mut config.payments.stripe.api_base);
     config.payments.stripe.secret_key = Some("sk_test_12345".into());
     config.payments.stripe.webhook_secret = Some(SECRET.into());
 }
@@ -87,7 +90,7 @@ async fn keys(server: &MockServer) -> Vec<String> {
 fn sign(secret: &str, at: DateTime<Utc>, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, format!("{}.{body}", at.timestamp()).as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = tag.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     format!("t={},v1={hex}", at.timestamp())
 }
 
@@ -128,7 +131,7 @@ async fn an_answer_that_was_lost_charges_nobody_twice(engine: Engine) {
     charges(&server, 1, 200, intent("pi_1", "succeeded", None)).await;
     for _ in 0..2 {
         let told = refusal(carl.pay(booking.id, &card("4242424242424242")).await);
-        says(&told, "503 unavailable", "nobody is charged twice");
+        says(&told, "503 payment-open", "nobody is charged twice");
     }
     let open = now(&daemon, &booking).await;
     assert_eq!((open.payments.len(), open.payments[0].status), (1, PaymentState::Pending));
@@ -262,7 +265,7 @@ async fn webhooks_that_stripe_did_not_sign_are_refused(engine: Engine) {
     assert_eq!(now(&daemon, &booking).await.payments[0].status, PaymentState::Pending);
     daemon
         .until(async || {
-            daemon.operator.logs(&Default::default()).await.unwrap().logs.iter().any(|entry| {
+            daemon.operator.logs(&LogQuery::default()).await.unwrap().logs.iter().any(|entry| {
                 entry.severity == Severity::Warning && entry.message.contains("/payments/webhook refused")
             })
         })
