@@ -29,6 +29,7 @@ use crate::{
     jobs::{self, Mailroom},
     logs::{Entry, Recorder},
     notify::{Templates, Transport},
+    payments::Cashier,
     queue::{self, Queue},
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
@@ -89,7 +90,15 @@ impl Daemon {
             Arc::new(Mailroom::new(Templates::new()?, transport, config.mail.from.clone(), clock.clone()));
         let desk =
             Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
-        let handlers = jobs::handlers(&context, mailroom.clone(), desk.clone(), config.jobs, &config.logs);
+        let cashier = Cashier::new(clock.clone(), desk.clone(), &config.payments)?;
+        let handlers = jobs::handlers(
+            &context,
+            mailroom.clone(),
+            desk.clone(),
+            cashier.clone(),
+            config.jobs,
+            &config.logs,
+        );
         let queue = Queue::new(context.clone(), handlers, config.jobs.workers);
         let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
             format!("cannot listen on {}: is another daemon running there?", config.server.bind)
@@ -107,6 +116,7 @@ impl Daemon {
             limits: Limits::new(&clock, config.auth.rate_limit.is_on()),
             mailroom,
             desk,
+            cashier,
             queue: queue.handle(),
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),

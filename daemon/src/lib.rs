@@ -17,6 +17,7 @@ mod http;
 mod jobs;
 mod logs;
 pub mod notify;
+mod payments;
 mod queue;
 mod schedules;
 mod store;

@@ -141,6 +141,9 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::GET, "/users/{id}/followers", Who::SupplierOrEmployee),
     (Method::GET, "/audit", EMPLOYEE),
     (Method::GET, "/stream", Who::User(Some(Scope::Read))),
+    (Method::POST, "/bookings/{id}/payment", Who::CustomerOrOperator),
+    // The signature is judged by the handler.
+    (Method::POST, "/payments/webhook", Who::Anyone),
     (Method::GET, "/status", EMPLOYEE),
     (Method::GET, "/health/live", Who::Anyone),
     (Method::GET, "/health/ready", Who::Anyone),

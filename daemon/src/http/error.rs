@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{auth::password::PasswordError, booking::Refusal};
+use crate::{auth::password::PasswordError, booking::Refusal, payments, payments::cards::without_numbers};
 
 /// The kinds of problem; each has one `type`, status and title, listed in docs/API.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +174,20 @@ impl ApiError {
         Self::Problem(Kind::Invalid, "see errors for each field".to_owned(), errors)
     }
 
+    /// The same without anything that could be a card number: what a caller sent by mistake is not repeated.
+    pub fn without_numbers(self) -> Self {
+        match self {
+            Self::Problem(kind, detail, errors) => {
+                let errors = errors.into_iter().map(|error| FieldError {
+                    pointer: without_numbers(&error.pointer),
+                    detail: without_numbers(&error.detail),
+                });
+                Self::Problem(kind, without_numbers(&detail), errors.collect())
+            }
+            Self::Replay(response) => Self::Replay(response),
+        }
+    }
+
     /// 404 about something with an id.
     pub fn no_such(what: &str, id: impl std::fmt::Display) -> Self {
         Self::new(Kind::NotFound, format!("there is no {what} {id}"))
@@ -240,6 +254,18 @@ impl From<Refusal> for ApiError {
             Refusal::AlreadyCancelled | Refusal::CapacityBelowSeats(_) => Kind::Conflict,
         };
         Self::new(kind, refusal.to_string())
+    }
+}
+
+impl From<payments::Refusal> for ApiError {
+    fn from(refusal: payments::Refusal) -> Self {
+        match refusal {
+            payments::Refusal::Database(error) => error.into(),
+            payments::Refusal::Field(error) => Self::fields(vec![error]),
+            payments::Refusal::Cancelled | payments::Refusal::Paid => {
+                Self::new(Kind::Conflict, refusal.to_string())
+            }
+        }
     }
 }
 

@@ -129,6 +129,14 @@ fn payload(body: &NewJob) -> ApiResult<Payload> {
         (_, Some(care)) if care.result.is_some() => {
             Err(ApiError::field("/maintenance/result", "is only in answers"))
         }
+        (_, Some(care)) if care.task.needs_subject() => Err(ApiError::field(
+            "/maintenance/task",
+            format!("{} comes from the cancellation of a booking: cancel that instead", care.task),
+        )),
+        (_, Some(care)) if care.subject.is_some() => Err(ApiError::field(
+            "/maintenance/subject",
+            format!("does not belong to {}: leave it out", care.task),
+        )),
         (_, Some(care)) => Ok(Payload::Maintenance(care.clone())),
         _ => Err(ApiError::new(
             Kind::TypeNotAvailable,

@@ -24,6 +24,7 @@ mod launches;
 mod logs;
 mod notifications;
 mod paging;
+mod payments;
 mod refusals;
 mod schedules;
 mod sessions;
@@ -58,6 +59,7 @@ use crate::{
     db::Db,
     jobs::Mailroom,
     logs::Recorder,
+    payments::Cashier,
     queue::QueueHandle,
     schedules::tick::Scheduler,
     store::outbox::Happening,
@@ -89,6 +91,7 @@ pub struct Shared {
     pub limits: Limits,
     pub mailroom: Arc<Mailroom>,
     pub desk: Desk,
+    pub cashier: Cashier,
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
     pub recorder: Recorder,
@@ -124,6 +127,8 @@ fn routes() -> OpenApiRouter<App> {
         .merge(follows::routes())
         .merge(audit::routes())
         .merge(events::routes())
+        .merge(payments::routes())
+        .merge(payments::webhook_route().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(health::routes())
         .merge(docs::routes())
 }

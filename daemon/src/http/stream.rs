@@ -205,7 +205,8 @@ async fn session_ends(app: App, principal: Principal) {
         let look = async {
             let mut tx = app.db.read().await?;
             Ok::<bool, sqlx::Error>(match &principal {
-                Principal::Anonymous => true,
+                // Only a webhook has a provider for its caller.
+                Principal::Anonymous | Principal::Provider(_) => true,
                 Principal::Key(key) => {
                     keys::find(&mut tx, key.id).await?.is_some_and(|key| key.revoked_at.is_none())
                 }

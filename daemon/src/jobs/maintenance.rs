@@ -12,6 +12,7 @@ use super::Payload;
 use crate::{
     booking::{Act, Desk},
     config::JobsConfig,
+    payments::Cashier,
     queue::{Context, Handler, Outcome, Run, Verdict},
     store::{capacity, idempotency, jobs, lockout, logs, outbox, schedules, sessions},
 };
@@ -27,14 +28,15 @@ const KEYS: TimeDelta = TimeDelta::hours(24);
 pub struct Caretaker {
     context: Context,
     desk: Desk,
+    cashier: Cashier,
     jobs: JobsConfig,
     log_days: u32,
 }
 
 impl Caretaker {
     /// With these retentions.
-    pub fn new(context: Context, desk: Desk, jobs: JobsConfig, log_days: u32) -> Self {
-        Self { context, desk, jobs, log_days }
+    pub fn new(context: Context, desk: Desk, cashier: Cashier, jobs: JobsConfig, log_days: u32) -> Self {
+        Self { context, desk, cashier, jobs, log_days }
     }
 
     async fn task(&self, task: MaintenanceTask, run: &Run) -> anyhow::Result<String> {
@@ -75,6 +77,9 @@ impl Caretaker {
             MaintenanceTask::CompleteLaunches => {
                 Ok(format!("completed {} launches", self.upkeep(run, task).await?))
             }
+            MaintenanceTask::CheckPayments => self.cashier.check(&self.context.db, run).await,
+            // Its outcome is more than a text; see `run`.
+            MaintenanceTask::RefundPayment => anyhow::bail!("a refund is a job of its own"),
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
@@ -164,11 +169,18 @@ enum Kind {
 impl Handler for Caretaker {
     fn run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Outcome> {
         async move {
-            let Ok(Payload::Maintenance(Maintenance { task, .. })) =
+            let Ok(Payload::Maintenance(Maintenance { task, subject, .. })) =
                 serde_json::from_value(run.claim.payload.clone())
             else {
                 return Outcome::new(Verdict::Fail, "the job does not say which housekeeping to do");
             };
+            if task == MaintenanceTask::RefundPayment {
+                return self
+                    .cashier
+                    .refund(&self.context.db, subject)
+                    .await
+                    .unwrap_or_else(|error| Outcome::new(Verdict::Retry, format!("{task}: {error:#}")));
+            }
             match self.task(task, run).await {
                 Ok(done) if run.cancel.is_cancelled() => {
                     Outcome::new(Verdict::Cancelled, format!("{task}: stopped; {done}"))

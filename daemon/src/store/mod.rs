@@ -17,6 +17,7 @@ pub mod lockout;
 pub mod logs;
 pub mod nodes;
 pub mod outbox;
+pub mod payments;
 pub mod schedules;
 pub mod sessions;
 pub mod users;
