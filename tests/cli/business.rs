@@ -179,3 +179,35 @@ fn events_are_shown_as_they_happen() {
     let event: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&event["type"], &event["entityId"]), (&json!("launch.updated"), &json!(launch)));
 }
+
+#[test]
+fn a_booking_is_declined_confirmed_paid_and_given_back() {
+    let office = Office::open();
+    let launch = office.launch(5);
+    let book = format!("bookings create --launch {launch} --user leo@example.com --seats 2 -q");
+    let booking = office.good(&book);
+    let card = |number: &'static str| {
+        told(office.say(&format!("bookings pay {booking} --card-stdin")).write_stdin(number))
+    };
+    let declined = card("4000000000009995\n");
+    assert!(declined.code == 4 && declined.err.contains("insufficient"), "{}", declined.err);
+    let unknown = card("4111111111111111\n");
+    assert!(unknown.code == 4 && !unknown.err.contains("4111111111111111"), "{}", unknown.err);
+    let asked = card("4000002760003184\n");
+    assert!(asked.code == 1 && asked.err.contains("the customer has to confirm it: http"), "{}", asked.err);
+    office.good(&format!("bookings cancel {booking}"));
+
+    let booking = office.good(&book);
+    let paid = office.good(&format!("bookings pay {booking} --payment-method pm_card_visa"));
+    assert_eq!(paid, format!("{booking}: 241.00 usd paid with visa 4242"));
+    assert_eq!(office.good("bookings list --payment-status paid -q"), booking);
+    let again = told(&mut office.say(&format!("bookings pay {booking} --payment-method pm_card_visa")));
+    assert_eq!(again.code, 4, "{}", again.err);
+    let cancelled = office.good(&format!("bookings cancel {booking} --reason ill"));
+    assert!(cancelled.contains("the money goes back"), "{cancelled}");
+    let refunded = "logs -f -n 1000 --event-type BOOKING --query refunded";
+    let url = office.daemon.url();
+    Process::start(&office.operator, ["--url", url].into_iter().chain(refunded.split(' '))).lines(1);
+    let shown = office.good(&format!("bookings show {booking}"));
+    assert!(shown.contains("payment    refunded") && shown.contains("ill"), "{shown}");
+}
