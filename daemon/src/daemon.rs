@@ -27,11 +27,12 @@ use crate::{
     db::{CHANNEL, Db},
     http::{self, App, Shared},
     jobs::{self, Mailroom},
-    logs::{Entry, Recorder, Tail},
+    logs::{Entry, Recorder},
     notify::{Templates, Transport},
     queue::{self, Queue},
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
+    tail::Tail,
 };
 
 /// How long answers under way may take at shutdown; streams are ended at once.
@@ -109,7 +110,8 @@ impl Daemon {
             queue: queue.handle(),
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),
-            tail: Tail::default(),
+            log_tail: Tail::default(),
+            event_tail: Tail::default(),
             refusals: http::Refusals::default(),
             streams: http::stream_permits(),
             node,
@@ -135,7 +137,8 @@ impl Daemon {
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Self { app, listener, queue, context, recorders, .. } = self;
         let stopping = app.stopping.clone();
-        let tailing = tokio::spawn(app.tail.clone().run(app.db.clone(), stopping.clone()));
+        let tailing = tokio::spawn(app.log_tail.clone().run(app.db.clone(), stopping.clone()));
+        let telling = tokio::spawn(app.event_tail.clone().run(app.db.clone(), stopping.clone()));
         let listening = tokio::spawn(listen(app.db.clone(), stopping.clone()));
         let scheduling = tokio::spawn(app.scheduler.clone().run(stopping.clone()));
         let watching = tokio::spawn(systemd::watch(app.clone(), stopping.clone()));
@@ -162,7 +165,7 @@ impl Daemon {
         }
         let rest = async {
             let _ = queueing.await;
-            let _ = tokio::join!(tailing, listening, scheduling, watching);
+            let _ = tokio::join!(tailing, telling, listening, scheduling, watching);
         };
         if tokio::time::timeout_at(deadline, rest).await.is_err() {
             tracing::error!("not everything ended in time; the next start takes back what was left");
@@ -205,12 +208,15 @@ async fn listen(db: Db, stop: CancellationToken) {
                     // A connection that says nothing for a minute is made anew: it may be dead.
                     let heard = tokio::time::timeout(Duration::from_mins(1), listener.recv()).await;
                     let Ok(heard) = heard else { return Ok::<(), sqlx::Error>(()) };
-                    match heard?.payload() {
-                        "jobs" => {
-                            db.signals().jobs.notify_one();
-                            db.signals().ended.notify_waiters();
+                    for word in heard?.payload().split(' ') {
+                        match word {
+                            "jobs" => {
+                                db.signals().jobs.notify_one();
+                                db.signals().ended.notify_waiters();
+                            }
+                            "events" => db.signals().events.notify_one(),
+                            _ => db.signals().logs.notify_one(),
                         }
-                        _ => db.signals().logs.notify_one(),
                     }
                 }
             };

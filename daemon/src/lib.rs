@@ -20,6 +20,7 @@ pub mod notify;
 mod queue;
 mod schedules;
 mod store;
+mod tail;
 #[cfg(test)]
 mod testing;
 

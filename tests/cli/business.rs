@@ -81,3 +81,42 @@ fn a_launch_is_sold_filled_changed_and_cancelled() {
     let seats: Vec<&str> = log.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)).collect();
     assert_eq!(seats, ["+3", "-3", "+1", "-1"], "{log}");
 }
+
+#[test]
+fn a_program_gets_a_key_and_loses_it() {
+    let office = Office::open();
+    let secret = office.good("keys create crm --scope logs:write read -q");
+    let called = |command: &str| told(office.say(command).env("ASTROPS_TOKEN", &secret)).code;
+    assert_eq!((called("jobs list"), called("keys list")), (0, 4), "a key does what its scopes say");
+    let twice = told(&mut office.say("keys create crm --scope read"));
+    assert!(twice.code == 4 && twice.err.contains("crm"), "{}", twice.err);
+    office.good("keys revoke crm");
+    assert!(office.good("keys list").contains("revoked"));
+    assert_eq!(called("jobs list"), 4);
+    assert_eq!(told(&mut office.say("keys revoke crm")).code, 2);
+}
+
+#[test]
+fn a_password_that_is_changed_ends_the_other_sessions() {
+    let office = Office::open();
+    let elsewhere = Operator::at(office.daemon.url());
+    let login = "login --email ana@example.com --password-stdin";
+    assert_eq!(told(elsewhere.says(login).write_stdin("correct horse 9\n")).code, 0);
+    let sessions = office.json("sessions list");
+    let list = sessions["sessions"].as_array().unwrap();
+    assert_eq!(list.len(), 2);
+    assert!(office.good("sessions list").contains("this one"));
+    let other = list.iter().find(|session| session["isCurrent"] == false).unwrap()["id"].as_str().unwrap();
+    office.good(&format!("sessions revoke {other}"));
+    assert_eq!(told(&mut elsewhere.says("whoami")).code, 4);
+
+    assert_eq!(told(elsewhere.says(login).write_stdin("correct horse 9\n")).code, 0);
+    let change = |lines: &'static str| told(office.say("password --password-stdin").write_stdin(lines));
+    let wrong = change("wrong horse\ncorrect horse 10\n");
+    assert_eq!(wrong.code, 4, "{}", wrong.err);
+    let changed = change("correct horse 9\ncorrect horse 10\n");
+    assert_eq!((changed.code, changed.err.as_str()), (0, ""));
+    assert_eq!(told(&mut elsewhere.says("whoami")).code, 4);
+    assert!(office.good("whoami").contains("ana@example.com"), "the session that changed it lives on");
+    assert_eq!(told(elsewhere.says(login).write_stdin("correct horse 10\n")).code, 0);
+}

@@ -24,8 +24,9 @@ use super::{
     docs::Problems,
     error::Kind,
     extract::{Body, OptionalBody, Path, Query},
+    feeds::JobFeed,
     paging::{Page, check_search, check_time},
-    stream::{self, Feed},
+    stream,
     work::{Audit, Work},
 };
 use crate::{
@@ -257,7 +258,7 @@ async fn follow(
     Query(query): Query<After>,
 ) -> ApiResult<Response> {
     let after = stream::resume_from(&headers, query.after.as_deref())?;
-    stream::open(&app, &caller, after, 0, Feed::Jobs).await
+    stream::open(&app, &caller, after, 0, JobFeed(caller.principal.clone())).await
 }
 
 /// Stop claiming jobs of one type, or of every type

@@ -13,7 +13,7 @@ use crate::{
     booking::{Act, Desk},
     config::JobsConfig,
     queue::{Context, Handler, Outcome, Run, Verdict},
-    store::{capacity, idempotency, jobs, lockout, logs, schedules, sessions},
+    store::{capacity, idempotency, jobs, lockout, logs, outbox, schedules, sessions},
 };
 
 /// Rows per transaction.
@@ -42,8 +42,14 @@ impl Caretaker {
         let days = |days: u32| now - TimeDelta::days(i64::from(days));
         match task {
             MaintenanceTask::PruneLogs => {
-                let deleted = self.prune(run, Kind::Logs, days(self.log_days)).await?;
-                Ok(format!("deleted {deleted} log entries older than {} days", self.log_days))
+                let before = days(self.log_days);
+                let deleted = self.prune(run, Kind::Logs, before).await?;
+                let events = self.prune(run, Kind::Events, before).await?;
+                self.prune(run, Kind::Webhooks, before).await?;
+                Ok(format!(
+                    "deleted {deleted} log entries and {events} domain events older than {} days",
+                    self.log_days
+                ))
             }
             MaintenanceTask::PruneJobs => {
                 let (kept, failed) = (self.jobs.completed_retention_days, self.jobs.failed_retention_days);
@@ -123,6 +129,8 @@ impl Caretaker {
             let mut tx = self.context.db.write().await?;
             let batch = match kind {
                 Kind::Logs => logs::prune(&mut tx, before, BATCH).await?,
+                Kind::Events => outbox::prune(&mut tx, before, BATCH).await?,
+                Kind::Webhooks => outbox::prune_webhooks(&mut tx, before, BATCH).await?,
                 Kind::Jobs(status) => jobs::prune(&mut tx, status, before, BATCH).await?,
                 Kind::Sessions => sessions::prune(&mut tx, before, BATCH).await?,
                 Kind::Failures => lockout::prune(&mut tx, before, BATCH).await?,
@@ -143,6 +151,8 @@ impl Caretaker {
 #[derive(Clone, Copy)]
 enum Kind {
     Logs,
+    Events,
+    Webhooks,
     Jobs(JobStatus),
     Sessions,
     Failures,

@@ -52,6 +52,17 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("POST /schedules/{name}/trigger", [false, false, false, false, true]),
     ("POST /schedules/{name}/pause", [false, false, false, false, true]),
     ("POST /schedules/{name}/resume", [false, false, false, false, true]),
+    ("GET /users", [false, false, false, true, true]),
+    // Of another: what is not the caller's is 404, and a viewer is told that changing it is for others. `users.rs` has
+    // the cells of one's own.
+    ("GET /users/{id}", [false, true, true, true, true]),
+    ("PUT /users/{id}", [false, true, true, true, true]),
+    ("DELETE /users/{id}", [false, true, true, false, true]),
+    ("PUT /users/{id}/follow", [false, true, false, false, false]),
+    ("DELETE /users/{id}/follow", [false, true, false, false, false]),
+    ("GET /users/{id}/followers", [false, false, true, true, true]),
+    ("GET /audit", [false, false, false, true, true]),
+    ("GET /stream", [false, true, true, true, true]),
     ("GET /launches", [true, true, true, true, true]),
     ("POST /launches", [false, false, true, false, true]),
     ("GET /launches/{id}", [true, true, true, true, true]),
@@ -97,6 +108,7 @@ const KEYS_MAY: &[(&str, Scope)] = &[
     ("POST /notifications", Scope::NotificationsWrite),
     ("GET /notifications/types", Scope::Read),
     ("POST /notifications/preview", Scope::Read),
+    ("GET /stream", Scope::Read),
 ];
 
 #[tokio::test]

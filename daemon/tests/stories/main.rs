@@ -1,8 +1,10 @@
 //! Stories through the public door: a real daemon, the real typed client.
 mod access;
+mod audit;
 mod auth;
 mod bad_input;
 mod bookings;
+mod events;
 mod jobs;
 mod keys;
 mod launches;
@@ -16,3 +18,4 @@ mod sessions;
 mod shutdown;
 mod smtp;
 mod support;
+mod users;
