@@ -12,6 +12,7 @@ mod words;
 use std::{collections::HashSet, fmt::Display, hash::Hash, str::FromStr, sync::Arc, time::Duration};
 
 use astrops_api::{
+    auth::User,
     ids::EntityId,
     vocabulary::{EntityType, Order},
 };
