@@ -52,7 +52,7 @@ async fn a_customer_books_and_both_sides_are_told(daemon: TestDaemon) {
     assert_eq!(daemon.subjects_to("sue@example.com").len(), 1);
     assert!(daemon.mails_to("carl@example.com")[0].contains("361.50 USD"));
     // Its jobs are found by its id.
-    let ops = daemon.sign_in("ops@example.com", Role::Employee, Some(Right::Viewer)).await;
+    let ops = daemon.sign_in("ops@example.com", Role::Employee, Some(Right::Operator)).await;
     let about = |id: String| JobQuery { q: Some(id), ..JobQuery::default() };
     let jobs = ops.jobs(&about(booking.id.to_string())).await.unwrap();
     assert_eq!(jobs.total, 2, "to the customer and to the supplier");

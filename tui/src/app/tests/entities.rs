@@ -335,6 +335,8 @@ fn who_may_only_look_is_told_why() {
     harness.tell(&Update::Welcome(viewer));
     harness.press("C");
     assert!(harness.screen(120, 24).contains("it needs the operator right; you are a viewer"));
+    harness.press("l");
+    assert!(harness.screen(120, 24).contains("only operators look for jobs by a word or an id"));
     harness.press("6").answer_all();
     harness.press("a");
     assert!(harness.screen(120, 24).contains("only operators see service keys"));
