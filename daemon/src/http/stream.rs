@@ -30,8 +30,7 @@ use crate::{
     auth::Principal,
     store::{
         cursor::{self, Cursor, Told},
-        keys,
-        sessions,
+        keys, sessions,
     },
     tail::{Batch, Tail},
 };

@@ -3,14 +3,15 @@
 use astrops_api::{
     Client,
     audit::{AuditEntry, AuditQuery},
-    auth::Register,
+    auth::{ChangePassword, Refresh, Register},
     bookings::{CancelBooking, NewBooking},
-    ids::{BookingId, JobId, LaunchId, UserId},
+    ids::{BookingId, JobId, KeyId, LaunchId, UserId},
     jobs::{Delay, NewJob, NewMail, PauseTypes},
+    keys::NewKey,
     launches::EditLaunch,
     schedules::EditSchedule,
     users::EditUser,
-    vocabulary::{JobType, Order, Right, Role},
+    vocabulary::{JobType, Order, Right, Role, Scope},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -50,6 +51,12 @@ impl World {
     fn address(&mut self) -> String {
         self.count += 1;
         format!("somebody{}@example.com", self.count)
+    }
+
+    async fn key(&mut self) -> KeyId {
+        self.count += 1;
+        let new = NewKey { name: format!("key-{}", self.count), scopes: vec![Scope::Read] };
+        self.daemon.operator.create_key(&new).await.unwrap().key.id
     }
 
     /// A job whose time has not come.
@@ -115,6 +122,44 @@ impl World {
             "POST /auth/logout" => {
                 self.daemon.again("carl@example.com").await.logout().await.unwrap();
                 "auth.logout"
+            }
+            "POST /auth/refresh" => {
+                let carl = self.daemon.anyone.login(&login("carl@example.com")).await.unwrap();
+                let body = Refresh { refresh_token: carl.refresh_token };
+                self.daemon.anyone.refresh(&body).await.unwrap();
+                "auth.refresh"
+            }
+            "PUT /auth/password" => {
+                let (user, _) = self.user(Role::Customer).await;
+                let new_password = "another good launch day".into();
+                user.change_password(&ChangePassword { current_password: PASSWORD.into(), new_password })
+                    .await
+                    .unwrap();
+                "auth.password"
+            }
+            "DELETE /auth/sessions/{id}" => {
+                let (user, _) = self.user(Role::Customer).await;
+                let id = user.sessions().await.unwrap().sessions[0].id;
+                user.revoke_session(id).await.unwrap();
+                "auth.session-revoke"
+            }
+            "POST /auth/keys" => {
+                self.key().await;
+                "key.create"
+            }
+            "DELETE /auth/keys/{id}" => {
+                operator.revoke_key(self.key().await).await.unwrap();
+                "key.revoke"
+            }
+            "POST /users/{id}/unlock" => {
+                let (_, id) = self.user(Role::Customer).await;
+                operator.unlock_user(id).await.unwrap();
+                "user.unlock"
+            }
+            "DELETE /users/{id}/sessions" => {
+                let (_, id) = self.user(Role::Customer).await;
+                operator.revoke_user_sessions(id).await.unwrap();
+                "user.sessions-revoke"
             }
             "POST /logs" => {
                 let body = json!({ "eventType": "SYSTEM", "severity": "info", "message": "one" });

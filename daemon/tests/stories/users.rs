@@ -6,7 +6,7 @@ use astrops_api::{
     bookings::NewBooking,
     ids::{LaunchId, UserId},
     launches::NewLaunch,
-    users::{EditUser, FollowerQuery, UserQuery},
+    users::{Account, EditUser, FollowerQuery, UserQuery},
     vocabulary::{BookingStatus, LaunchStatus, Order, Right, Role},
 };
 use chrono::TimeDelta;
@@ -185,6 +185,8 @@ async fn an_operator_changes_what_somebody_may_do(daemon: TestDaemon) {
         refusal(daemon.anyone.login(&login("vera@example.com")).await).starts_with("401 invalid-credentials")
     );
     let inactive = UserQuery { is_active: Some(false), ..UserQuery::default() };
+    // Trying to sign in counts as a wrong password, as it does for everybody.
+    let off = Account { failed_login_attempts: 1, ..off };
     assert_eq!(daemon.operator.users(&inactive).await.unwrap().users, [off]);
     daemon.operator.edit_user(vera, &active(true)).await.unwrap();
     assert!(refusal(viewer.me().await).starts_with("401"), "the old session does not come back");
