@@ -87,14 +87,14 @@ impl Tokens {
     ) -> Result<Option<Saved>, ClientError> {
         let is_good = |saved: &Saved| spent != Some(&saved.token) && saved.expires_at > now() + MARGIN;
         let url = client.base();
-        match self.load(url).map_err(unkept)? {
+        match self.load(url).map_err(|error| unkept(&error))? {
             None => return Ok(None),
             Some(saved) if is_good(&saved) => return Ok(Some(saved)),
             Some(_) => {}
         }
-        let _lock = self.lock(url).await.map_err(unkept)?;
+        let _lock = self.lock(url).await.map_err(|error| unkept(&error))?;
         // Another process may have refreshed it, or signed out, before we had the lock.
-        let Some(mut saved) = self.load(url).map_err(unkept)? else { return Ok(None) };
+        let Some(mut saved) = self.load(url).map_err(|error| unkept(&error))? else { return Ok(None) };
         if is_good(&saved) {
             return Ok(Some(saved));
         }
@@ -135,7 +135,7 @@ impl Tokens {
     }
 }
 
-fn unkept(error: io::Error) -> ClientError {
+fn unkept(error: &io::Error) -> ClientError {
     ClientError::Unexpected(format!("the kept session cannot be read or locked: {error}"))
 }
 
