@@ -101,8 +101,8 @@ async fn a_charge_carries_our_id_as_its_key_and_no_number() {
         .mount(&server)
         .await;
     let stripe = stripe(&server);
-    assert_eq!(stripe.charge(&payment()).await, said(Fate::Succeeded));
-    assert_eq!(stripe.charge(&payment()).await, said(Fate::Succeeded));
+    assert_eq!(stripe.charge(&payment()).await, Ok(said(Fate::Succeeded)));
+    assert_eq!(stripe.charge(&payment()).await, Ok(said(Fate::Succeeded)));
     for request in server.received_requests().await.unwrap() {
         assert!(!String::from_utf8_lossy(&request.body).contains("4242"));
     }
@@ -116,18 +116,18 @@ async fn every_status_of_an_intent_means_something() {
         json!({ "type": "redirect_to_url", "redirect_to_url": { "url": "https://hooks.stripe.test/3ds" } });
     assert_eq!(
         charged(ok(action.clone())).await,
-        said(Fate::RequiresAction(Some("https://hooks.stripe.test/3ds".to_owned())))
+        Ok(said(Fate::RequiresAction(Some("https://hooks.stripe.test/3ds".to_owned()))))
     );
     action["next_action"]["redirect_to_url"]["url"] = json!("javascript:alert(1)");
-    assert_eq!(charged(ok(action)).await, said(Fate::RequiresAction(None)));
-    assert_eq!(charged(ok(intent("processing"))).await, said(Fate::Processing));
-    assert_eq!(charged(ok(intent("a_word_of_tomorrow"))).await, said(Fate::Processing));
-    assert_eq!(charged(ok(intent("canceled"))).await, said(super::abandoned()));
+    assert_eq!(charged(ok(action)).await, Ok(said(Fate::RequiresAction(None))));
+    assert_eq!(charged(ok(intent("processing"))).await, Ok(said(Fate::Processing)));
+    assert_eq!(charged(ok(intent("a_word_of_tomorrow"))).await, Ok(said(Fate::Processing)));
+    assert_eq!(charged(ok(intent("canceled"))).await, Ok(said(super::abandoned())));
     let mut failed = intent("requires_payment_method");
     failed["last_payment_error"] = json!({ "code": "authentication_failure", "message": "no" });
     assert_eq!(
         charged(ok(failed)).await,
-        said(Fate::Declined("authentication_failure".to_owned(), "no".to_owned()))
+        Ok(said(Fate::Declined("authentication_failure".to_owned(), "no".to_owned())))
     );
 }
 
@@ -141,7 +141,7 @@ async fn what_stripe_refuses_for_certain_is_declined_with_its_code() {
         "insufficient_funds".to_owned(),
         "Your card [number] has insufficient funds.".to_owned(),
     );
-    assert_eq!(charged(refused(402, &error)).await, said(expected));
+    assert_eq!(charged(refused(402, &error)).await, Ok(said(expected)));
     for (error, code) in [
         (
             json!({ "type": "card_error", "code": "card_declined", "decline_code": "generic_decline" }),
@@ -211,7 +211,7 @@ async fn a_payment_that_has_succeeded_meanwhile_is_not_given_up() {
         .respond_with(ResponseTemplate::new(200).set_body_json(intent("succeeded")))
         .mount(&server)
         .await;
-    assert_eq!(stripe(&server).cancel(&payment(), "pi_1").await, said(Fate::Succeeded));
+    assert_eq!(stripe(&server).cancel(&payment(), "pi_1").await, Ok(said(Fate::Succeeded)));
 }
 
 #[tokio::test]

@@ -53,12 +53,6 @@ impl World {
         format!("somebody{}@example.com", self.count)
     }
 
-    async fn key(&mut self) -> KeyId {
-        self.count += 1;
-        let new = NewKey { name: format!("key-{}", self.count), scopes: vec![Scope::Read] };
-        self.daemon.operator.create_key(&new).await.unwrap().key.id
-    }
-
     /// A job whose time has not come.
     async fn job(&self) -> JobId {
         let notification = NewMail {
