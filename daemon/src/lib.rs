@@ -18,6 +18,7 @@ mod jobs;
 mod logs;
 pub mod notify;
 mod queue;
+mod reconcile;
 mod schedules;
 mod store;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub mod internals {
     pub use crate::{
         db::Db,
         queue::{Context, Handler, Handlers, LEASE, Outcome, Queue, QueueHandle, Run, Verdict, reap},
+        reconcile::core as reconcile_core,
         store::{jobs, nodes},
     };
 }
