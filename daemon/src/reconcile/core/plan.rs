@@ -5,9 +5,10 @@
 use std::fmt;
 
 use astrops_api::vocabulary::EntityType;
+use bson::Document;
 
 use super::{
-    codec::Fault,
+    codec::{self, Columns, Fault, Links},
     mapping::{Authority, Mapping},
     value::{Base, Id, Pair, Record, Side, Value, hex},
 };
@@ -235,8 +236,11 @@ impl Reason {
     pub fn proposals(&self) -> Vec<Proposal> {
         let either = || vec![Proposal::Take(Side::Document), Proposal::Take(Side::Relational)];
         match self {
-            Self::BothChanged | Self::NeverAgreed | Self::TooClose | Self::Immutable => either(),
-            Self::PaymentRegression { .. } => either(),
+            Self::BothChanged
+            | Self::NeverAgreed
+            | Self::TooClose
+            | Self::Immutable
+            | Self::PaymentRegression { .. } => either(),
             Self::Cancelled => vec![Proposal::Take(Side::Relational)],
             Self::NewAdmin => vec![Proposal::Correct(Side::Document)],
             Self::DeletedAndChanged(gone) | Self::DeletedInUse(gone, _) => {
@@ -326,6 +330,42 @@ impl Plan {
             Action::Delete(_) if record.is_none() => Standing::After,
             Action::Delete(held) if record == Some(held) => Standing::Before,
             Action::Update(_) | Action::Create(_) | Action::Delete(_) => Standing::Neither,
+        }
+    }
+
+    /// The document's fields to set, in the types that `current` has; all of them when the document is new. A null of
+    /// a new document is left out.
+    pub fn document_fields(&self, mapping: &Mapping, current: &Document) -> Document {
+        let mut fields = Document::new();
+        match &self.actions.document {
+            Action::Keep | Action::Delete(_) => {}
+            Action::Update(writes) => writes.iter().for_each(|write| {
+                fields.insert(write.place, codec::to_bson(&write.after, current.get(write.place)));
+            }),
+            Action::Create(made) => {
+                let places = mapping.fields().iter().map(|field| field.document);
+                for (path, value) in places.zip(made.values()).filter(|(_, value)| !value.is_blank()) {
+                    path.and_then(|path| fields.insert(path, codec::to_bson(value, None)));
+                }
+            }
+        }
+        fields
+    }
+
+    /// The columns to set; all of them when the row is new.
+    pub fn columns(&self, mapping: &Mapping, links: &Links) -> Columns {
+        let column = |index: usize, value: &Value| {
+            let field = &mapping.fields()[index];
+            Some((field.relational?, codec::to_column(field, value, links)))
+        };
+        match &self.actions.relational {
+            Action::Keep | Action::Delete(_) => Columns::new(),
+            Action::Update(writes) => {
+                writes.iter().filter_map(|write| column(write.index, &write.after)).collect()
+            }
+            Action::Create(made) => {
+                made.values().iter().enumerate().filter_map(|(index, value)| column(index, value)).collect()
+            }
         }
     }
 

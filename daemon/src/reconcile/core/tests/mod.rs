@@ -112,9 +112,15 @@ fn record(seen: &Seen) -> Option<Record> {
 
 /// The situation after the plan was carried out.
 fn carried_out(situation: &Situation, plan: &Plan) -> Situation {
-    let again = |side: Side| match situation.seen.of(side) {
-        unreadable @ Seen::Unreadable(_) => unreadable.clone(),
-        other => plan.after(side, record(other)).map_or(Seen::Missing, seen),
+    let again = |side: Side| {
+        let was = situation.seen.of(side);
+        let updated_at = if let Seen::Row { updated_at, .. } = was { *updated_at } else { None };
+        match was {
+            Seen::Unreadable(_) => was.clone(),
+            _ => {
+                plan.after(side, record(was)).map_or(Seen::Missing, |record| Seen::Row { record, updated_at })
+            }
+        }
     };
     let seen = Pair { document: again(Side::Document), relational: again(Side::Relational) };
     Situation { history: plan.history.clone(), seen, facts: situation.facts.clone() }
