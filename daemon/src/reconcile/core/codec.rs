@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     mapping::{Absent, Codec, Field, Mapping},
     number,
-    value::{Id, Record, Side, Value},
+    value::{Base, Id, Record, Side, Value},
 };
 
 /// Year 1 to year 9999: what both databases hold and RFC 3339 sorts.
@@ -171,6 +171,19 @@ pub fn from_json(field: &'static Field, json: &Json) -> Result<Value, String> {
         _ => return Err(refused()),
     };
     checked(field, value).map_err(|(_, expected)| expected)
+}
+
+/// A base as it is stored: the fields that were agreed on, by name. Null is a value, absent is none.
+pub fn base_to_json(mapping: &Mapping, base: &Base) -> Json {
+    let agreed = mapping.fields().iter().zip(base.values());
+    agreed.filter_map(|(field, value)| Some((field.name.to_owned(), value.as_ref()?.to_json()))).collect()
+}
+
+/// A base that was stored. What cannot be read, or is no field any more, counts as never agreed on: that asks more of
+/// people and loses nothing.
+pub fn base_from_json(mapping: &Mapping, stored: &Json) -> Base {
+    let value = |field: &'static Field| from_json(field, stored.get(field.name)?).ok();
+    Base::new(mapping.fields().iter().map(value).collect())
 }
 
 fn bson_value(field: &'static Field, found: &Bson) -> Result<Value, Refused> {

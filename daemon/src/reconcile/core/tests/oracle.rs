@@ -166,10 +166,10 @@ pub fn expected(mapping: &Mapping, situation: &Situation) -> (Record, Record, Ve
             Outcome::Same => {}
             Outcome::Person => people.push(members),
             Outcome::Document => {
-                members.iter().for_each(|&at| right = right.clone().with(at, document.at(at).clone()))
+                right = members.iter().fold(right, |record, &at| record.with(at, document.at(at).clone()));
             }
             Outcome::Relational => {
-                members.iter().for_each(|&at| left = left.clone().with(at, relational.at(at).clone()));
+                left = members.iter().fold(left, |record, &at| record.with(at, relational.at(at).clone()));
             }
         }
     }
