@@ -73,6 +73,9 @@ fn neighbours_do_not_run_into_each_other() {
         with(text("a"), text("bc")),
         with(text("abc"), Value::Null),
         with(Value::Null, text("abc")),
+        // Texts that imitate what stands between two fields: only the lengths tell these apart.
+        with(text("a\u{2}\u{2}b"), text("c")),
+        with(text("a"), text("b\u{2}\u{2}c")),
     ];
     for (at, one) in all.iter().enumerate() {
         assert!(all[at + 1..].iter().all(|other| other != one));
