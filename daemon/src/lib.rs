@@ -17,10 +17,12 @@ mod http;
 mod jobs;
 mod logs;
 pub mod notify;
+mod payments;
 mod queue;
 mod reconcile;
 mod schedules;
 mod store;
+mod tail;
 #[cfg(test)]
 mod testing;
 
