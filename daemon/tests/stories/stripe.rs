@@ -1,11 +1,13 @@
 //! Stripe: a server that fails when a story wants it to, and localstripe, which behaves like the real one.
 
 use astrops_api::{
+    audit::AuditQuery,
     bookings::{Booking, BookingDetail, CancelBooking},
     jobs::{Job, JobQuery},
     logs::LogQuery,
     vocabulary::{
-        JobStatus, JobType, MaintenanceTask, PaymentMethod, PaymentState, PaymentStatus, Provider, Severity,
+        JobStatus, JobType, MaintenanceTask, Order, PaymentMethod, PaymentState, PaymentStatus, Provider,
+        Severity,
     },
 };
 use astrops_daemon::{Clock, config::Config};
@@ -230,6 +232,14 @@ async fn webhooks_do_no_harm_twice_or_out_of_order(engine: Engine) {
         hears(&daemon, id, kind, intent("pi_1", word, None)).await;
         assert_eq!(status().await, PaymentStatus::Paid, "{kind}");
     }
+    let query = AuditQuery {
+        actor: Some("provider:stripe".to_owned()),
+        order: Some(Order::Asc),
+        ..AuditQuery::default()
+    };
+    let first = daemon.operator.audit(&query).await.unwrap().entries.remove(0);
+    assert_eq!((first.action.as_str(), first.target), ("payment.webhook", booking.id.to_string()));
+    assert_eq!((&first.details["from"], &first.details["to"]), (&json!("requires_action"), &json!("paid")));
     daemon.settled().await;
     assert_eq!((mails(&daemon, "we have received"), mails(&daemon, "was refused")), (1, 0));
     // Refunded in Stripe's own console: first a part, then all of it.
