@@ -50,6 +50,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::Db,
+    documents::Documents,
     jobs::Mailroom,
     logs::{Recorder, Tail},
     queue::QueueHandle,
@@ -74,6 +75,7 @@ pub type App = Arc<Shared>;
 pub struct Shared {
     pub config: Config,
     pub db: Db,
+    pub documents: Documents,
     pub clock: Clock,
     pub tokens: Tokens,
     pub refresh_tokens: RefreshTokens,

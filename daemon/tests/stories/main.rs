@@ -3,6 +3,7 @@ mod access;
 mod auth;
 mod bad_input;
 mod bookings;
+mod documents;
 mod jobs;
 mod keys;
 mod launches;
