@@ -8,7 +8,7 @@
 //! - [`Documents::changed_since`] only nominates. It sees what has a time (in UTC, 1970 or later) where the collection
 //!   keeps it, so a writer that does not touch `updatedAt` is seen by a full read only.
 //!
-//! Two engines, one contract (`tests.rs` runs on both): [`sqlite`] keeps one file with extended JSON, `mongo` asks a
+//! Two engines, one contract (`tests.rs` runs on both): `sqlite.rs` keeps one file with extended JSON, `mongo.rs` asks a
 //! server through the official driver and can be left out of the build (cargo feature `mongodb`).
 
 mod collection;
@@ -43,7 +43,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { call: Duration::from_secs(10), whole: Duration::from_secs(120) }
+        Self { call: Duration::from_secs(10), whole: Duration::from_mins(2) }
     }
 }
 
@@ -157,9 +157,7 @@ macro_rules! ask {
             #[cfg(feature = "mongodb")]
             Engine::Mongo($engine) => tokio::time::timeout(limit, $call).await,
         };
-        answer.unwrap_or_else(|_| {
-            Err(DocumentsError::Timeout { at: $self.at(), what: $what, seconds: limit.as_secs_f64() })
-        })
+        answer.unwrap_or_else(|_| Err($self.late($what, limit)))
     }};
 }
 
@@ -281,15 +279,21 @@ impl Documents {
             .compare_and_set(collection, changes))
     }
 
-    /// Removes at most `limit` sessions and capacity log entries whose time has come, and says how many. A MongoDB does
+    /// Removes at most `most` sessions and capacity log entries whose time has come, and says how many. A MongoDB does
     /// it by itself (its TTL indexes): 0.
-    pub async fn expire(&self, now: DateTime<Utc>, limit: u32) -> Result<u64, DocumentsError> {
+    pub async fn expire(&self, now: DateTime<Utc>, most: u32) -> Result<u64, DocumentsError> {
+        let limit = self.limits.whole;
         match &self.engine {
-            Engine::Sqlite(_) => {}
+            Engine::Sqlite(sqlite) => tokio::time::timeout(limit, sqlite.expire(now, most))
+                .await
+                .unwrap_or_else(|_| Err(self.late("removing expired documents", limit))),
             #[cfg(feature = "mongodb")]
-            Engine::Mongo(_) => return Ok(0),
+            Engine::Mongo(_) => Ok(0),
         }
-        ask!(self, self.limits.whole, "removing expired documents", |engine| engine.expire(now, limit))
+    }
+
+    fn late(&self, what: &'static str, limit: Duration) -> DocumentsError {
+        DocumentsError::Timeout { at: self.at(), what, seconds: limit.as_secs_f64() }
     }
 
     /// Ends every connection.

@@ -8,7 +8,6 @@
 use std::{sync::Arc, time::Duration};
 
 use bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use mongodb::{
     Client, Database, IndexModel,
@@ -183,10 +182,8 @@ impl Mongo {
         fields: Option<&[&str]>,
     ) -> Result<Vec<Row>, DocumentsError> {
         // A comparison with an ObjectId finds ObjectIds only.
-        let filter = match after {
-            Some(after) => doc! { "_id": { "$gt": after } },
-            None => doc! { "_id": { "$gte": ObjectId::from_bytes([0; 12]) } },
-        };
+        let first = doc! { "_id": { "$gte": ObjectId::from_bytes([0; 12]) } };
+        let filter = after.map_or(first, |after| doc! { "_id": { "$gt": after } });
         self.find(collection, filter, doc! { "_id": 1 }, Some(limit), fields)
             .await
             .map_err(self.failed("reading a page"))
@@ -289,10 +286,6 @@ impl Mongo {
             async move { compare_and_set(&collection, change).await }
         });
         done.buffered(TOGETHER).try_collect().await.map_err(failed)
-    }
-
-    pub async fn expire(&self, _: DateTime<Utc>, _: u32) -> Result<u64, DocumentsError> {
-        Ok(0)
     }
 
     fn failed(&self, what: &'static str) -> impl Fn(Error) -> DocumentsError {

@@ -157,20 +157,23 @@ impl Sqlite {
         let failed = self.failed("reading changes");
         let (table, key) = (collection.name(), time_key(collection.changed_at()));
         // What is not a time (a 45th day) has no julianday and is passed over.
-        let select = |range: &str| {
+        let select = |range: &str, order: &str| {
             format!(
                 "SELECT _id, CAST(doc AS BLOB) AS doc,
                         CAST(round((julianday({key}) - 2440587.5) * 86400000.0) AS INTEGER) AS at
-                 FROM {table} WHERE {range} AND julianday({key}) IS NOT NULL ORDER BY {key}, _id LIMIT $3"
+                 FROM {table} WHERE {range} AND julianday({key}) IS NOT NULL ORDER BY {order} LIMIT $3"
             )
         };
         // Two ranges of the index; `(time, _id) > ($1, $2)` would be none, because the time is an expression.
-        let ranges = [format!("{key} = $1 AND _id > $2"), format!("{key} > $1 AND $2 IS NOT NULL")];
+        let ranges = [
+            select(&format!("{key} = $1 AND _id > $2"), "_id"),
+            select(&format!("{key} > $1 AND $2 IS NOT NULL"), &format!("{key}, _id")),
+        ];
         let mut rows: Vec<SqliteRow> = Vec::new();
         let mut tx = self.readers.begin().await.map_err(&failed)?;
         for range in ranges {
             let left = i64::from(limit) - i64::try_from(rows.len()).unwrap_or(i64::MAX);
-            let some = sqlx::query(AssertSqlSafe(select(&range)))
+            let some = sqlx::query(AssertSqlSafe(range))
                 .bind(time_text(after.at))
                 .bind(after.id.to_hex())
                 .bind(left)

@@ -175,6 +175,9 @@ pub async fn export<E: From<DocumentsError>>(
     }
 }
 
+/// The line on which a document begins, and its text or why there is none.
+type Piece = (u64, Result<Vec<u8>, String>);
+
 /// Cuts a file into documents.
 struct Reader<R> {
     file: R,
@@ -189,7 +192,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next document's text and the line on which it begins.
-    fn next(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, String>)>> {
+    fn next(&mut self) -> io::Result<Option<Piece>> {
         if self.array.is_none() {
             if self.file.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
                 self.file.consume(3);
@@ -222,7 +225,7 @@ impl<R: BufRead> Reader<R> {
         self.skip(|_| true).map(|_| ())
     }
 
-    fn whole_line(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, String>)>> {
+    fn whole_line(&mut self) -> io::Result<Option<Piece>> {
         if self.skip(|byte| byte.is_ascii_whitespace())?.is_none() {
             return Ok(None);
         }
@@ -234,7 +237,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// One element of the array, cut out by its braces; what is inside is judged later.
-    fn element(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, String>)>> {
+    fn element(&mut self) -> io::Result<Option<Piece>> {
         let over = |byte: u8| byte.is_ascii_whitespace() || byte == b',';
         let first = self.skip(over)?;
         let began = self.line;

@@ -21,9 +21,9 @@ async fn a_mongodb_that_is_away_is_told_and_stops_nothing() {
     let daemon =
         TestDaemon::start_with(Engine::Sqlite, |config| config.documents.url = url.into()).await.unwrap();
     let status = daemon.operator.status().await.unwrap();
-    let part = status.parts.iter().find(|part| part.name == "documents").unwrap();
-    assert!(!part.ok && part.detail.contains(&format!("127.0.0.1:{port}/astro")), "{part:?}");
-    assert!(!part.detail.contains("s3cret"), "{part:?}");
+    let told = status.parts.iter().find(|part| part.name == "documents").unwrap();
+    assert!(!told.ok && told.detail.contains(&format!("127.0.0.1:{port}/astro")), "{told:?}");
+    assert!(!told.detail.contains("s3cret"), "{told:?}");
     assert_eq!(daemon.anyone.ready().await.unwrap().status, "ok", "the daemon works without it");
     daemon.stop().await;
 }

@@ -129,9 +129,10 @@ async fn pages_and_changes_are_found_by_an_index() {
     let path = dir.path().join("customer.db");
     let mut connection = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
     let key = super::super::sqlite::time_key("updatedAt");
-    for range in [format!("{key} = '2026' AND _id > 'a'"), format!("{key} > '2026'")] {
-        let text =
-            format!("EXPLAIN QUERY PLAN SELECT doc FROM events WHERE {range} ORDER BY {key}, _id LIMIT 5");
+    for range in
+        [format!("{key} = '2026' AND _id > 'a' ORDER BY _id"), format!("{key} > '2026' ORDER BY {key}, _id")]
+    {
+        let text = format!("EXPLAIN QUERY PLAN SELECT doc FROM events WHERE {range} LIMIT 5");
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
         let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
@@ -140,4 +141,11 @@ async fn pages_and_changes_are_found_by_an_index() {
             "{plan:?}"
         );
     }
+}
+
+#[cfg(not(feature = "mongodb"))]
+#[tokio::test]
+async fn a_build_without_mongodb_says_so() {
+    let refused = Documents::open("mongodb://ops:s3cret@h/astro").await.err().unwrap().to_string();
+    assert!(refused.contains("built without MongoDB") && !refused.contains("s3cret"), "{refused}");
 }

@@ -34,7 +34,10 @@ fn everything() -> Document {
 
 async fn every_value_comes_back_equal(documents: Documents) {
     let written = everything();
-    assert_eq!(documents.insert(Collection::Events, &[written.clone()]).await.unwrap(), [Inserted::Done]);
+    assert_eq!(
+        documents.insert(Collection::Events, std::slice::from_ref(&written)).await.unwrap(),
+        [Inserted::Done]
+    );
     let read = read(&documents, Collection::Events, 1).await;
     for ((name, written), (place, read)) in written.iter().zip(&read) {
         assert_eq!(name, place, "the fields keep their order");

@@ -17,7 +17,7 @@ contract!(
 async fn what_is_unique_is_a_named_outcome(documents: Documents) {
     let ana = user(1, "ana@example.com");
     let insert = async |collection, all: &[Document]| documents.insert(collection, all).await.unwrap();
-    assert_eq!(insert(Collection::Users, &[ana.clone()]).await, [Inserted::Done]);
+    assert_eq!(insert(Collection::Users, std::slice::from_ref(&ana)).await, [Inserted::Done]);
     let outcomes = insert(
         Collection::Users,
         &[
@@ -52,7 +52,8 @@ async fn what_is_unique_is_a_named_outcome(documents: Documents) {
     let taken = Inserted::Taken("userId_1_eventId_1".to_owned());
     assert_eq!(insert(Collection::Bookings, &[booking(5, 7, "pending")]).await, [taken]);
     let confirm = change(1, "status", "cancelled", "confirmed");
-    let outcomes = documents.compare_and_set(Collection::Bookings, &[confirm.clone()]).await.unwrap();
+    let outcomes =
+        documents.compare_and_set(Collection::Bookings, std::slice::from_ref(&confirm)).await.unwrap();
     assert_eq!(outcomes, [Changed::Taken("userId_1_eventId_1".to_owned())]);
     let cancel = change(2, "status", "confirmed", "cancelled");
     for change in [cancel, confirm] {
