@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::sync::Notify;
 
 /// A connection must be had, and a transaction begun, within this time; else the caller is told to come again.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub const ACQUIRE: Duration = Duration::from_secs(5);
 /// The channel of PostgreSQL notifications: a hint, never the only wake-up.
 pub const CHANNEL: &str = "astrops";
 /// Before this version SQLite could corrupt a database whose WAL was reset while being read.

@@ -121,3 +121,36 @@ fn a_database_that_is_away_or_misnamed_ends_with_its_own_code() {
     let unnamed = Desk::new("[documents]\nurl = 'mongodb://127.0.0.1:1'\n").says("status", "");
     assert!(unnamed.code == 78 && unnamed.err.contains("names no database"), "{}", unnamed.err);
 }
+
+#[test]
+fn a_mongodb_is_filled_and_emptied_by_the_same_commands() {
+    const SERVER: &str = "ASTROPS_TEST_MONGODB_URL";
+    let Ok(server) = std::env::var(SERVER) else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{SERVER} is not set: run scripts/test");
+        eprintln!("SKIPPED on MongoDB: {SERVER} is not set, run scripts/test");
+        return;
+    };
+    let url = server.replacen("/astrops?", &format!("/story_{}?", std::process::id()), 1);
+    let desk = Desk::new(&format!("[documents]\nurl = '{url}'\n"));
+    let made = desk.says("init", "");
+    assert!(
+        made.out.contains("made users validator\n") && made.out.ends_with("is complete\n"),
+        "{}",
+        made.err
+    );
+    assert!(!desk.says("init", "").out.contains("made"), "a second time there is nothing to make");
+    let imported = desk.says("import events -", &format!("{EVENT}\n"));
+    assert_eq!(
+        (imported.code, imported.out.as_str()),
+        (0, "1 documents imported into events\n"),
+        "{}",
+        imported.err
+    );
+    let exported: Value = serde_json::from_str(&desk.says("export events", "").out).unwrap();
+    assert_eq!(exported["price"], 19.99);
+    let status: Value = serde_json::from_str(&desk.says("status --json", "").out).unwrap();
+    assert_eq!(
+        (&status["kind"], &status["collections"]["events"]["documents"]),
+        (&"mongodb".into(), &1.into())
+    );
+}

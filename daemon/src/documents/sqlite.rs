@@ -19,6 +19,8 @@ use crate::db;
 
 /// A control character, which JSON must escape: it parts documents in a packed page.
 const SEPARATOR: u8 = 0x1e;
+/// SQLITE_BUSY, .._RECOVERY, .._SNAPSHOT and .._TIMEOUT.
+const BUSY: [&str; 4] = ["5", "261", "517", "773"];
 
 #[derive(Clone)]
 pub struct Sqlite {
@@ -266,11 +268,16 @@ impl Sqlite {
 
     fn failed(&self, what: &'static str) -> impl Fn(sqlx::Error) -> DocumentsError {
         let at = self.at.clone();
+        let late = DocumentsError::Timeout { at: at.clone(), what, seconds: db::ACQUIRE.as_secs_f64() };
         move |error| match error {
+            // Somebody else writes and does not end: SQLITE_BUSY and its kin.
+            sqlx::Error::Database(error) if error.code().is_some_and(|code| BUSY.contains(&&*code)) => {
+                late.clone()
+            }
             sqlx::Error::Database(error) => {
                 DocumentsError::Refused { at: at.clone(), what, why: error.message().to_owned() }
             }
-            sqlx::Error::PoolTimedOut => DocumentsError::Timeout { at: at.clone(), what, seconds: 5.0 },
+            sqlx::Error::PoolTimedOut => late.clone(),
             other => DocumentsError::Unreachable { at: at.clone(), why: other.to_string() },
         }
     }

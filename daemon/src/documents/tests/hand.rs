@@ -143,6 +143,24 @@ async fn pages_and_changes_are_found_by_an_index() {
     }
 }
 
+#[tokio::test]
+async fn a_writer_that_does_not_end_keeps_nobody_from_reading_and_is_not_waited_for_long() {
+    let (documents, dir) = sqlite().await;
+    documents.insert(Collection::Events, &[event(1)]).await.unwrap();
+    let path = dir.path().join("customer.db");
+    let mut other = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+
+    let call = Duration::from_millis(200);
+    let hurried = documents.clone().with_limits(Limits { call, ..Limits::default() });
+    let late = hurried.insert(Collection::Events, &[event(2)]).await.unwrap_err();
+    assert!(matches!(late, DocumentsError::Timeout { .. }) && late.to_string().contains("0.2 s"), "{late}");
+    assert_eq!(read(&documents, Collection::Events, 1).await, event(1));
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    // What was given up was not done, and the next writer is not held up by it.
+    assert_eq!(documents.insert(Collection::Events, &[event(2)]).await.unwrap(), [Inserted::Done]);
+}
+
 #[cfg(not(feature = "mongodb"))]
 #[tokio::test]
 async fn a_build_without_mongodb_says_so() {
