@@ -191,7 +191,7 @@ pub struct Paid {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NextAction {
-    /// `redirect`: open `url` and confirm (3-D Secure).
+    /// `redirect`: open `url` and confirm (3-D Secure). `use_stripe_sdk`: Stripe's script in the customer's browser asks.
     #[serde(rename = "type")]
     pub kind: String,
     /// Where.

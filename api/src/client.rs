@@ -10,7 +10,7 @@ use crate::{
     audit::{AuditPage, AuditQuery},
     auth::{ChangePassword, Login, Refresh, Refreshed, Register, Registered, Sessions, SignedIn},
     bookings::{Booking, BookingDetail, BookingPage, BookingQuery, CancelBooking, NewBooking, Paid, Pay},
-    events::DomainEvent,
+    events::{DomainEvent, EventStreamQuery},
     ids::{BookingId, JobId, KeyId, LaunchId, SessionId, UserId},
     jobs::{Delay, Execute, Executed, Job, JobDetail, JobPage, JobQuery, JobStats, NewJob, PauseTypes},
     keys::{KeyMade, NewKey, ServiceKey, ServiceKeys},
@@ -60,6 +60,8 @@ const CALL: Duration = Duration::from_secs(20);
 /// [`ClientError::Unexpected`] when TLS cannot be set up: the process must install a crypto provider first.
 pub fn http_client() -> Result<reqwest::Client, ClientError> {
     reqwest::Client::builder()
+        // What the list of one's sessions shows.
+        .user_agent(concat!("astrops/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -358,8 +360,13 @@ impl Client {
 
     /// GET /stream: domain events; `after` resumes behind an event's id.
     pub async fn event_stream(&self, after: Option<&str>) -> Answer<EventStream<DomainEvent>> {
-        let query: Vec<(&str, &str)> = after.map(|id| ("after", id)).into_iter().collect();
-        self.stream("/stream", &query).await
+        let query = EventStreamQuery { after: after.map(ToOwned::to_owned), ..EventStreamQuery::default() };
+        self.event_stream_of(&query).await
+    }
+
+    /// GET /stream: domain events that `query` asks for.
+    pub async fn event_stream_of(&self, query: &EventStreamQuery) -> Answer<EventStream<DomainEvent>> {
+        self.stream("/stream", query).await
     }
 
     /// GET /audit.

@@ -272,7 +272,7 @@ list_query! {
         from: DateTime<Utc>,
         /// Created at or before this time.
         to: DateTime<Utc>,
-        /// With this text in recipient, subject, key or error, whatever the case.
+        /// With this text in recipient, subject, key, error, or the id of what it is about, whatever the case.
         q: String,
         /// `date` (createdAt), the default; nothing else.
         sort: String,

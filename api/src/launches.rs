@@ -133,6 +133,7 @@ pub struct EditLaunch {
 }
 
 /// Tells `null` from absent.
+#[expect(clippy::option_option, reason = "absent leaves a field, null empties it, a value replaces it")]
 pub(crate) fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

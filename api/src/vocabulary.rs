@@ -227,6 +227,10 @@ words! {
         SendReminders = "send-reminders",
         /// Marks launches whose end has passed as completed.
         CompleteLaunches = "complete-launches",
+        /// Asks the provider what became of payments that were not answered, and forgets old webhooks.
+        CheckPayments = "check-payments",
+        /// Sends the money of one payment back; only the cancellation of its booking asks for it.
+        RefundPayment = "refund-payment",
     }
     /// What a schedule does about fires that passed while no daemon ran.
     MissedPolicy {
@@ -292,7 +296,7 @@ words! {
         CreditCard = "credit_card",
         /// A debit card.
         DebitCard = "debit_card",
-        /// PayPal; arrives only from the document side.
+        /// `PayPal`; arrives only from the document side.
         Paypal = "paypal",
         /// A payment method that Stripe keeps.
         Stripe = "stripe",
@@ -367,6 +371,27 @@ impl JobStatus {
     #[must_use]
     pub const fn is_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl MaintenanceTask {
+    /// Whether it is about one thing, so that nobody can ask for it by hand or by schedule.
+    #[must_use]
+    pub const fn needs_subject(self) -> bool {
+        matches!(self, Self::RefundPayment)
+    }
+}
+
+impl PaymentState {
+    /// What a booking says of a payment in this state.
+    #[must_use]
+    pub const fn of_booking(self) -> PaymentStatus {
+        match self {
+            Self::Pending | Self::RequiresAction => PaymentStatus::Pending,
+            Self::Paid | Self::Refunding => PaymentStatus::Paid,
+            Self::Failed => PaymentStatus::Failed,
+            Self::Refunded => PaymentStatus::Refunded,
+        }
     }
 }
 

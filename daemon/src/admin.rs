@@ -79,7 +79,7 @@ pub async fn add_user(config: &Config, clock: &Clock, new: NewUser) -> anyhow::R
     daemon::make_folder(&config.data.dir)?;
     let db = Db::open(config.database.url.expose_secret()).await?;
     let mut tx = db.write().await.context("cannot write to the database")?;
-    if !users::insert(&mut tx, &users::NewUser { user: &user, password_hash: &hash }).await? {
+    if !accounts::create(&mut tx, clock, &users::NewUser { user: &user, password_hash: &hash }).await? {
         bail!("{} is taken", user.email);
     }
     let told = format!("{} {} added on the command line by {}", user.role, user.email, new.by);

@@ -28,11 +28,13 @@ use crate::{
     documents::Documents,
     http::{self, App, Shared},
     jobs::{self, Mailroom},
-    logs::{Entry, Recorder, Tail},
+    logs::{Entry, Recorder},
     notify::{Templates, Transport},
+    payments::Cashier,
     queue::{self, Queue},
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
+    tail::Tail,
 };
 
 /// How long answers under way may take at shutdown; streams are ended at once.
@@ -91,7 +93,15 @@ impl Daemon {
             Arc::new(Mailroom::new(Templates::new()?, transport, config.mail.from.clone(), clock.clone()));
         let desk =
             Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
-        let handlers = jobs::handlers(&context, mailroom.clone(), desk.clone(), config.jobs, &config.logs);
+        let cashier = Cashier::new(clock.clone(), desk.clone(), &config.payments)?;
+        let handlers = jobs::handlers(
+            &context,
+            mailroom.clone(),
+            desk.clone(),
+            cashier.clone(),
+            config.jobs,
+            &config.logs,
+        );
         let queue = Queue::new(context.clone(), handlers, config.jobs.workers);
         let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
             format!("cannot listen on {}: is another daemon running there?", config.server.bind)
@@ -109,10 +119,12 @@ impl Daemon {
             limits: Limits::new(&clock, config.auth.rate_limit.is_on()),
             mailroom,
             desk,
+            cashier,
             queue: queue.handle(),
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),
-            tail: Tail::default(),
+            log_tail: Tail::default(),
+            event_tail: Tail::default(),
             refusals: http::Refusals::default(),
             streams: http::stream_permits(),
             node,
@@ -139,7 +151,8 @@ impl Daemon {
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Self { app, listener, queue, context, recorders, .. } = self;
         let stopping = app.stopping.clone();
-        let tailing = tokio::spawn(app.tail.clone().run(app.db.clone(), stopping.clone()));
+        let tailing = tokio::spawn(app.log_tail.clone().run(app.db.clone(), stopping.clone()));
+        let telling = tokio::spawn(app.event_tail.clone().run(app.db.clone(), stopping.clone()));
         let listening = tokio::spawn(listen(app.db.clone(), stopping.clone()));
         let scheduling = tokio::spawn(app.scheduler.clone().run(stopping.clone()));
         let watching = tokio::spawn(systemd::watch(app.clone(), stopping.clone()));
@@ -166,7 +179,7 @@ impl Daemon {
         }
         let rest = async {
             let _ = queueing.await;
-            let _ = tokio::join!(tailing, listening, scheduling, watching);
+            let _ = tokio::join!(tailing, telling, listening, scheduling, watching);
         };
         if tokio::time::timeout_at(deadline, rest).await.is_err() {
             tracing::error!("not everything ended in time; the next start takes back what was left");
@@ -210,12 +223,15 @@ async fn listen(db: Db, stop: CancellationToken) {
                     // A connection that says nothing for a minute is made anew: it may be dead.
                     let heard = tokio::time::timeout(Duration::from_mins(1), listener.recv()).await;
                     let Ok(heard) = heard else { return Ok::<(), sqlx::Error>(()) };
-                    match heard?.payload() {
-                        "jobs" => {
-                            db.signals().jobs.notify_one();
-                            db.signals().ended.notify_waiters();
+                    for word in heard?.payload().split(' ') {
+                        match word {
+                            "jobs" => {
+                                db.signals().jobs.notify_one();
+                                db.signals().ended.notify_waiters();
+                            }
+                            "events" => db.signals().events.notify_one(),
+                            _ => db.signals().logs.notify_one(),
                         }
-                        _ => db.signals().logs.notify_one(),
                     }
                 }
             };

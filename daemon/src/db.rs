@@ -60,6 +60,8 @@ pub struct Signals {
     pub jobs: Notify,
     /// System log rows were added.
     pub logs: Notify,
+    /// Domain events were added to the outbox.
+    pub events: Notify,
     /// Jobs ended or changed; all who wait for one look again.
     pub ended: Notify,
 }
@@ -73,10 +75,26 @@ pub struct Tx {
 }
 
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of waiter")]
 struct Wakes {
     jobs: bool,
     logs: bool,
+    events: bool,
     ended: bool,
+}
+
+impl Wakes {
+    /// What other daemons are told, in words. With jobs come logs, which are soon polled anyway.
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self { jobs: true, events: true, .. } => Some("jobs events"),
+            Self { jobs: true, .. } => Some("jobs"),
+            Self { logs: true, events: true, .. } => Some("logs events"),
+            Self { events: true, .. } => Some("events"),
+            Self { logs: true, .. } => Some("logs"),
+            Self { .. } => None,
+        }
+    }
 }
 
 /// The transaction of one engine; for [`on!`] only.
@@ -191,8 +209,7 @@ impl Db {
 impl Tx {
     /// Makes the work durable, then wakes whom it concerns: in this process at once, on PostgreSQL other daemons too.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        if let (EngineTx::Postgres(tx), true) = (&mut self.engine, self.wakes.jobs || self.wakes.logs) {
-            let what = if self.wakes.jobs { "jobs" } else { "logs" };
+        if let (EngineTx::Postgres(tx), Some(what)) = (&mut self.engine, self.wakes.hint()) {
             sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(what).execute(&mut **tx).await?;
         }
         match self.engine {
@@ -204,6 +221,9 @@ impl Tx {
         }
         if self.wakes.logs {
             self.signals.logs.notify_one();
+        }
+        if self.wakes.events {
+            self.signals.events.notify_one();
         }
         if self.wakes.ended {
             self.signals.ended.notify_waiters();
@@ -227,6 +247,11 @@ impl Tx {
     /// After the commit, wake who streams logs.
     pub fn wake_logs(&mut self) {
         self.wakes.logs = true;
+    }
+
+    /// After the commit, wake who streams domain events.
+    pub fn wake_events(&mut self) {
+        self.wakes.events = true;
     }
 
     /// After the commit, wake who waits for a job to change.

@@ -18,9 +18,11 @@ mod http;
 mod jobs;
 mod logs;
 pub mod notify;
+mod payments;
 mod queue;
 mod schedules;
 mod store;
+mod tail;
 #[cfg(test)]
 mod testing;
 

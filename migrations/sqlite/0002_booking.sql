@@ -137,8 +137,10 @@ CREATE TABLE payments (
 ) STRICT;
 CREATE INDEX payments_booking ON payments (booking_id, id);
 CREATE UNIQUE INDEX payments_intent ON payments (provider, intent) WHERE intent IS NOT NULL;
--- A booking is paid by one payment at a time.
-CREATE UNIQUE INDEX payments_open ON payments (booking_id) WHERE status IN ('pending', 'requires_action', 'paid', 'refunding');
+-- A booking is paid by one payment at a time. What goes back (refunding) may stand beside one that stays: a payment that
+-- was given up and succeeded all the same.
+CREATE UNIQUE INDEX payments_open ON payments (booking_id) WHERE status IN ('pending', 'requires_action', 'paid');
+CREATE INDEX payments_waiting ON payments (id) WHERE status IN ('pending', 'requires_action');   -- check-payments
 
 -- Webhooks that were seen: a second delivery does nothing.
 CREATE TABLE payment_events (
@@ -148,7 +150,7 @@ CREATE TABLE payment_events (
     at       TEXT NOT NULL,
     PRIMARY KEY (provider, event_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX payment_events_at ON payment_events (at);                -- pruned with the outbox
+CREATE INDEX payment_events_at ON payment_events (at);                -- check-payments prunes
 
 -- What happened to users, launches and bookings, in the transaction of the change. (tx, seq) is the cursor of the
 -- stream, as with the system logs.

@@ -101,6 +101,18 @@ impl Context {
         Ok(Self { client, out, tokens, identity, now, token, stranger, protections, flags })
     }
 
+    /// Refreshes a kept session whose token has ended. When that fails the command goes on with the old one, and its
+    /// own failure tells why.
+    pub async fn refresh(&mut self) {
+        if self.identity != Identity::Stored {
+            return;
+        }
+        if let Ok(Some(saved)) = self.tokens.renew(&self.stranger, None, times::now).await {
+            self.client = self.stranger.with_token(saved.token.clone());
+            self.token = Some(saved.token);
+        }
+    }
+
     /// Refuses on a read-only profile. Every command that changes something begins with this or [`Self::danger`].
     pub fn change(&self) -> Result<(), Failure> {
         match &self.protections.read_only {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use astrops_api::{
-    events::DomainEvent,
+    events::{DomainEvent, EventStreamQuery},
     ids::EntityId,
     vocabulary::{DomainEventKind, EntityType},
 };
@@ -33,20 +33,23 @@ pub struct Args {
     /// Only about this entity
     #[arg(long, value_name = "ID")]
     entity_id: Option<EntityId>,
-    /// Begin behind the event with this id, as long as it is kept; with new ones unless said
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
 }
 
 impl Args {
     /// Follows until interrupted.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let out = context.out;
-        let open =
-            async |after: Option<&str>| context.client.event_stream(after.or(self.after.as_deref())).await;
+        let open = async |after: Option<&str>| {
+            let query = EventStreamQuery {
+                after: after.map(str::to_owned),
+                entity_type: self.entity_type,
+                entity_id: self.entity_id,
+            };
+            context.client.event_stream_of(&query).await
+        };
         follow(context, open, |event| {
             match event {
-                Event::Value(event) if self.wants(&event) => write(out, &event)?,
+                Event::Value(event) if self.kind.is_none_or(|kind| kind == event.kind) => write(out, &event)?,
                 Event::Value(_) => {}
                 Event::Gap(count) if out.json => out.record(&json!({ "gap": count }))?,
                 Event::Gap(count) => out.note(&format!("--- gap: {count} events are no longer kept ---")),
@@ -54,12 +57,6 @@ impl Args {
             Ok(ControlFlow::Continue(()))
         })
         .await
-    }
-
-    fn wants(&self, event: &DomainEvent) -> bool {
-        self.kind.is_none_or(|kind| kind == event.kind)
-            && self.entity_type.is_none_or(|kind| kind == event.entity_type)
-            && self.entity_id.is_none_or(|id| id == event.entity_id)
     }
 }
 

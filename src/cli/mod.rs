@@ -130,7 +130,11 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 async fn remote(global: &Global, command: Remote) -> Result<(), Failure> {
-    let context = Context::open(global)?;
+    let mut context = Context::open(global)?;
+    // Signing in needs no token, and the console refreshes its own.
+    if !matches!(command, Remote::Login(_) | Remote::Console(_)) {
+        context.refresh().await;
+    }
     let done = match command {
         Remote::Login(args) => args.run(&context).await,
         Remote::Logout => session::logout(&context).await,
@@ -188,7 +192,8 @@ mod tests {
                 ("LINE", "*"),
                 ("--type TYPE", "--type NOTIFICATION"),
                 ("EMAIL", "leo@example.com"),
-                ("ROLE", "supplier"),
+                ("RIGHT", "viewer"),
+                ("ROLE", "employee"),
                 ("SCOPE...", "read"),
                 ("TEXT", "wind"),
                 ("jobs\\|bookings\\|launches\\|users", "bookings"),

@@ -47,6 +47,7 @@ impl Login {
             email: signed_in.user.email.clone(),
             token: signed_in.token,
             expires_at: context.now + lasts,
+            refresh_token: Some(signed_in.refresh_token),
         };
         context.tokens.save(&saved).map_err(|error| {
             Failure::Failed(format!("signed in at {url}, but the session cannot be kept: {error}"))
@@ -105,7 +106,8 @@ pub async fn whoami(context: &Context) -> Result<(), Failure> {
         if context.identity == Identity::Environment {
             facts.add("token", "from ASTROPS_TOKEN");
         } else if let Ok(Some(saved)) = context.tokens.load(context.client.base()) {
-            facts.add("session", format!("ends {}", times::stamp(saved.expires_at)));
+            let then = if saved.refresh_token.is_some() { "is refreshed after" } else { "ends" };
+            facts.add("session", format!("{then} {}", times::stamp(saved.expires_at)));
         }
         facts.write(out)
     })

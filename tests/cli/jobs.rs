@@ -41,6 +41,8 @@ fn a_list_is_a_table_or_json_or_ids_and_takes_every_filter() {
     assert!(!table.out.contains('\x1b'));
     assert_eq!(daemon.lines(), ["GET /jobs?type=NOTIFICATION&status=failed&q=leo&pageSize=2"]);
 
+    assert_eq!(told(&mut operator.says("jobs list leo --limit 1")).code, 0);
+    assert_eq!(daemon.lines()[1], "GET /jobs?q=leo&limit=1");
     let json: Value = serde_json::from_str(&told(&mut operator.says("jobs list --json")).out).unwrap();
     assert_eq!((&json["total"], &json["jobs"][0]["id"]), (&json!(7), &json!(GOOD)));
     assert_eq!(told(&mut operator.says("jobs list -q")).out, format!("{GOOD}\n{BAD}\n"));

@@ -13,7 +13,10 @@ fn daemon() -> Daemon {
                 "id": "507f1f77bcf86cd799439011", "email": "ana@example.com", "role": "employee",
                 "right": "operator", "createdAt": "2026-08-01T10:00:00Z",
             });
-            Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": user }))
+            Answer::Json(
+                200,
+                json!({ "token": "the-token", "expiresIn": 3600, "refreshToken": "the-refresh-token", "user": user }),
+            )
         }
         "GET /health/ready" => Answer::Json(200, json!({ "status": "ready" })),
         line if line.ends_with("/retry") => Answer::Json(200, job(ID, "queued")),

@@ -16,18 +16,21 @@ fn ana() -> Value {
     })
 }
 
+fn account() -> Value {
+    let mut account = ana();
+    let more = json!({ "isActive": true, "isLocked": false, "failedLoginAttempts": 0,
+        "updatedAt": "2026-08-01T10:00:00Z" });
+    account.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    account
+}
+
 fn daemon() -> Daemon {
     Daemon::new(|line| match line {
-        "POST /auth/login" => {
-            Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": ana() }))
-        }
-        "GET /auth/me" => {
-            let mut account = ana();
-            let more = json!({ "isActive": true, "isLocked": false, "failedLoginAttempts": 0,
-                "updatedAt": "2026-08-01T10:00:00Z" });
-            account.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            Answer::Json(200, account)
-        }
+        "POST /auth/login" => Answer::Json(
+            200,
+            json!({ "token": "the-token", "expiresIn": 3600, "refreshToken": "the-refresh-token", "user": ana() }),
+        ),
+        "GET /auth/me" => Answer::Json(200, account()),
         "POST /auth/logout" => Answer::Json(204, Value::Null),
         _ => problem(404, "not-found", ""),
     })
@@ -57,6 +60,38 @@ fn an_operator_signs_in_is_known_and_signs_out() {
     let tokens: Vec<_> = seen.iter().map(|request| request.token.as_deref()).collect();
     assert_eq!(tokens, [None, Some("the-token"), Some("the-token"), Some("the-token")]);
     assert!(told(&mut operator.says("logout")).out.contains("nobody was signed in"));
+}
+
+#[test]
+fn commands_at_once_refresh_a_token_that_has_ended_once() {
+    let daemon = Daemon::new(|line| match line {
+        "POST /auth/login" => {
+            let tokens = json!({ "token": "old", "expiresIn": 5, "refreshToken": "first", "user": ana() });
+            Answer::Json(200, tokens)
+        }
+        "POST /auth/refresh" => {
+            Answer::Json(200, json!({ "token": "new", "expiresIn": 3600, "refreshToken": "second" }))
+        }
+        "GET /auth/me" => Answer::Json(200, account()),
+        _ => problem(404, "not-found", ""),
+    });
+    let operator = Operator::at(&daemon.url());
+    told(operator.says("login --email ana@example.com --password-stdin").write_stdin("pw\n"));
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(|| told(&mut operator.says("whoami")).code)).collect();
+        assert!(asked.into_iter().all(|asked| asked.join().unwrap() == 0));
+    });
+    let seen = daemon.seen();
+    let refreshes: Vec<_> = seen.iter().filter(|request| request.body.contains("refreshToken")).collect();
+    assert_eq!(refreshes.len(), 1, "the others found the new token");
+    assert_eq!(refreshes[0].body, r#"{"refreshToken":"first"}"#);
+    assert!(refreshes[0].token.is_none(), "the token that has ended stays here");
+    let tokens: Vec<_> = seen.iter().filter_map(|request| request.token.as_deref()).collect();
+    assert_eq!(tokens, ["new"; 4]);
+    // What is kept is the newest one, and it is not written out.
+    let kept = operator.sessions().into_iter().find(|path| path.extension() == Some("json".as_ref()));
+    let kept = std::fs::read_to_string(kept.unwrap()).unwrap();
+    assert!(kept.contains("second") && !kept.contains("first"), "{kept}");
 }
 
 #[test]
@@ -95,9 +130,10 @@ fn who_is_not_signed_in_is_told_how() {
 #[test]
 fn whose_session_has_ended_is_told_their_own_address() {
     let daemon = Daemon::new(|line| match line {
-        "POST /auth/login" => {
-            Answer::Json(200, json!({ "token": "the-token", "expiresIn": 3600, "user": ana() }))
-        }
+        "POST /auth/login" => Answer::Json(
+            200,
+            json!({ "token": "the-token", "expiresIn": 3600, "refreshToken": "the-refresh-token", "user": ana() }),
+        ),
         _ => problem(401, "unauthenticated", "the session has ended"),
     });
     let operator = Operator::at(&daemon.url());

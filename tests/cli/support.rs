@@ -181,12 +181,30 @@ impl Process {
 
     /// The first lines of its stdout, `count` of them unless it ends before; asked once.
     pub fn lines(&mut self, count: usize) -> Vec<String> {
-        let out = BufReader::new(self.0.stdout.take().unwrap());
-        let (told, heard) = mpsc::channel();
-        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        let heard = self.heard();
         let deadline = Instant::now() + PATIENCE;
         let next = || heard.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
         std::iter::from_fn(next).take(count).collect()
+    }
+
+    /// The first line of its stdout, doing `meanwhile` over and over until it is there; asked once.
+    pub fn first_line(&mut self, mut meanwhile: impl FnMut()) -> String {
+        let heard = self.heard();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            meanwhile();
+            match heard.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => return line,
+                Err(_) => assert!(Instant::now() < deadline, "nothing was written"),
+            }
+        }
+    }
+
+    fn heard(&mut self) -> mpsc::Receiver<String> {
+        let out = BufReader::new(self.0.stdout.take().unwrap());
+        let (told, heard) = mpsc::channel();
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        heard
     }
 
     /// Sends a signal and waits for the end; gives the exit code and stderr.

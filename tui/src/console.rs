@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     app::{App, Command, Settings},
     clipboard::{self, Between},
-    link::{self, Link},
+    link::{self, Link, Renew},
     message::{Request, Update},
     terminal::Screen,
     theme::Theme,
@@ -57,7 +57,9 @@ pub struct Options {
     pub theme: Theme,
     /// Draw borders and bars with ASCII only.
     pub ascii: bool,
-    /// Called when somebody signed in, so that the token can be kept.
+    /// Where the next token comes from; without it the console asks for the password when the token ends.
+    pub renew: Option<Renew>,
+    /// Called when somebody signed in, so that the tokens can be kept.
     pub on_signed_in: Option<OnSignedIn>,
 }
 
@@ -82,7 +84,7 @@ impl Console {
         if !stdout().is_terminal() {
             bail!("the console needs a terminal; in scripts use the commands, such as `astrops jobs list`");
         }
-        let Options { profile_name, token, email, read_only, production, theme, ascii, on_signed_in } =
+        let Options { profile_name, token, email, read_only, production, theme, ascii, renew, on_signed_in } =
             self.options;
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let settings = Settings {
@@ -98,7 +100,7 @@ impl Console {
         let app = App::new(settings).map_err(anyhow::Error::msg).context("the key table is broken")?;
         let (requests, inbox) = mpsc::channel(REQUESTS);
         let (outbox, updates) = mpsc::channel(UPDATES);
-        let link = tokio::spawn(Link::new(self.client, token, inbox, outbox, random).run());
+        let link = tokio::spawn(Link::new(self.client, token, renew, inbox, outbox, random).run());
         let between =
             Between::from_environment(std::env::var_os("TMUX").is_some(), std::env::var_os("STY").is_some());
         let screen = Screen::take(&title).context("the terminal cannot be taken over")?;

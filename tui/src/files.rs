@@ -13,13 +13,23 @@ use serde::Serialize;
 /// Rows of each list in a file; the totals tell how many more there are.
 pub const ROWS: u32 = 20;
 
+/// Who did what to something.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum History {
+    /// Newest first.
+    Known(Vec<AuditEntry>),
+    /// The daemon does not tell, and why: that must not hide the rest.
+    Refused(String),
+}
+
 /// A booking.
 #[derive(Clone, Debug, Serialize)]
 pub struct BookingFile {
     /// It, with payments and seats.
     pub detail: BookingDetail,
-    /// Who did what to it, newest first.
-    pub history: Vec<AuditEntry>,
+    /// Who did what to it.
+    pub history: History,
 }
 
 /// A launch.
@@ -31,8 +41,19 @@ pub struct LaunchFile {
     pub bookings: BookingPage,
     /// The latest changes of the seats that are held.
     pub capacity: CapacityLogPage,
-    /// Who did what to it, newest first.
-    pub history: Vec<AuditEntry>,
+    /// Who did what to it.
+    pub history: History,
+}
+
+/// What was sold since midnight (UTC), for the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Today {
+    /// Bookings that were made.
+    pub booked: u64,
+    /// Of those, the cancelled ones.
+    pub cancelled: u64,
+    /// Bookings of any day that hold seats and are not paid.
+    pub unpaid: u64,
 }
 
 /// A user.
@@ -44,6 +65,6 @@ pub struct UserFile {
     pub sessions: Option<Vec<Session>>,
     /// Its latest bookings.
     pub bookings: BookingPage,
-    /// Who did what to it, newest first.
-    pub history: Vec<AuditEntry>,
+    /// Who did what to it.
+    pub history: History,
 }

@@ -1,15 +1,19 @@
 //! Times, ages, durations and counts for people. Times are UTC and say so once, in the header.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 
 /// `14:02:11`.
 pub fn clock(at: DateTime<Utc>) -> String {
     at.format("%H:%M:%S").to_string()
 }
 
-/// `14:02:11`, or `11-19 14:02` when it was another day than `now`.
+/// `14:02:11`; `11-19 14:02` of another day than `now`, `2027-03-20` of another year.
 pub fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    if at.date_naive() == now.date_naive() { clock(at) } else { at.format("%m-%d %H:%M").to_string() }
+    match (at.date_naive() == now.date_naive(), at.year() == now.year()) {
+        (true, _) => clock(at),
+        (false, true) => at.format("%m-%d %H:%M").to_string(),
+        (false, false) => at.format("%Y-%m-%d").to_string(),
+    }
 }
 
 /// `2026-11-20 14:02:11.123Z`, without the fraction when there is none.
@@ -142,6 +146,15 @@ mod tests {
             [count(0), count(999), count(5_103), count(1_000_000)],
             ["0", "999", "5 103", "1 000 000"]
         );
+    }
+
+    #[test]
+    fn a_moment_says_as_much_of_the_date_as_is_needed() {
+        let now = at("2026-11-20T14:02:11Z");
+        let shown = |text| moment(at(text), now);
+        assert_eq!(shown("2026-11-20T09:00:00Z"), "09:00:00");
+        assert_eq!(shown("2026-11-19T09:00:00Z"), "11-19 09:00");
+        assert_eq!(shown("2027-03-20T09:00:00Z"), "2027-03-20");
     }
 
     #[test]

@@ -32,4 +32,5 @@ mod widgets;
 
 pub use console::{Console, Options};
 pub use keys::document as keys_document;
+pub use link::{Held, Renew};
 pub use theme::Theme;

@@ -5,6 +5,9 @@
 //! the last event it saw: nothing is lost or doubled over a reconnect, and what the daemon had pruned by then
 //! comes as a gap. When the connection breaks it tries again after [`backoff::pause`] for as long as it takes.
 //!
+//! The next access token comes from [`Renew`], before the old one ends or when the daemon refuses it; the streams go on
+//! meanwhile, since they belong to the session.
+//!
 //! Limits: changes are refused, not queued, while there is no connection. A screen that does not keep up makes
 //! the link wait, the daemon then drops the stream (`lagged`), and it is resumed by its last id.
 
@@ -12,7 +15,7 @@ pub mod backoff;
 mod calls;
 mod streams;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
 use astrops_api::{Client, ClientError, Secret, vocabulary::Role};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -26,6 +29,20 @@ use streams::{News, Streams};
 
 /// How often the daemon is asked whether it is there while nothing else is asked.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A token and how long it is good.
+pub struct Held {
+    /// The access token.
+    pub token: Secret,
+    /// From now.
+    pub good_for: Duration,
+}
+
+/// Gets the token to go on with, another one than `spent`; `None` when there is no other.
+pub type Renew = Arc<dyn Fn(Option<Secret>) -> Renewal + Send + Sync>;
+
+/// The answer of [`Renew`].
+type Renewal = BoxFuture<'static, Result<Option<Held>, ClientError>>;
 
 /// How a finished call reaches the loop: what to tell, how long it took when that says something about the
 /// connection, and whether the connection or the session broke over it.
@@ -48,12 +65,17 @@ enum Ended {
     Lost(String),
     /// The session is over.
     SignedOut(String),
+    /// The daemon does not take the token: the session is over unless there is a newer one.
+    Refused(String),
 }
 
 /// The task's state.
 pub struct Link<Jitter> {
     client: Client,
     token: Option<Secret>,
+    renew: Option<Renew>,
+    /// When the next token is asked for; `None` while nobody knows how long this one is good.
+    renew_at: Option<Instant>,
     requests: Receiver<Request>,
     updates: Sender<Update>,
     /// A number from 0 to 1: randomness is a parameter.
@@ -66,11 +88,13 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     pub fn new(
         client: Client,
         token: Option<Secret>,
+        renew: Option<Renew>,
         requests: Receiver<Request>,
         updates: Sender<Update>,
         jitter: Jitter,
     ) -> Self {
-        Self { client, token, requests, updates, jitter, cursor: streams::Cursor::default() }
+        let cursor = streams::Cursor::default();
+        Self { client, token, renew, renew_at: None, requests, updates, jitter, cursor }
     }
 
     /// Runs until the console is gone.
@@ -86,7 +110,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
             match ended {
                 Ended::Closed => return,
                 Ended::SignedIn | Ended::Lost(_) => {}
-                Ended::SignedOut(reason) => {
+                Ended::SignedOut(reason) | Ended::Refused(reason) => {
                     self.token = None;
                     if !self.tell(Update::SessionEnded(reason)).await {
                         return;
@@ -110,7 +134,10 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
             let answer = match request {
                 Request::SignIn(login) => match calls::sign_in(&self.client, &login).await {
                     Ok(signed_in) => {
-                        self.token = Some(signed_in.token.clone());
+                        self.hold(&Held {
+                            token: signed_in.token.clone(),
+                            good_for: Duration::from_secs(signed_in.expires_in),
+                        });
                         // Another person may see other rows: start from what is new.
                         self.cursor = streams::Cursor::default();
                         let told = self.tell(Update::SignedIn(Box::new(signed_in))).await;
@@ -127,10 +154,32 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
         Ended::Closed
     }
 
+    /// Goes on with this token, until a tenth of its time is left.
+    fn hold(&mut self, held: &Held) -> Client {
+        self.renew_at = Some(Instant::now() + held.good_for.mul_f64(0.9));
+        self.token = Some(held.token.clone());
+        self.client.with_token(held.token.clone())
+    }
+
+    /// Asks for the next token when it is time: this one was refused, it ends soon, or nobody knows when.
+    async fn renewed(&mut self, client: &mut Client, refused: bool) -> Result<(), Ended> {
+        let Some(renew) = &self.renew else { return Ok(()) };
+        if !refused && self.renew_at.is_some_and(|at| at > Instant::now()) {
+            return Ok(());
+        }
+        let spent = self.token.clone().filter(|_| refused || self.renew_at.is_some());
+        if let Some(held) = renew(spent).await.map_err(|error| ended(&error, client.base()))? {
+            *client = self.hold(&held);
+        }
+        Ok(())
+    }
+
     /// Connects, serves, and connects again, until the session or the console ends.
-    async fn signed_in(&mut self, client: Client) -> Ended {
+    async fn signed_in(&mut self, mut client: Client) -> Ended {
         let mut attempt = 0;
         let mut welcomed = false;
+        // The token that the daemon did not take, and why.
+        let mut refused: Option<(Option<Secret>, String)> = None;
         // Calls outlive the streams: a change under way must not vanish without a word.
         let mut running = Running::new();
         loop {
@@ -138,9 +187,20 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                 return Ended::Closed;
             }
             let began = Instant::now();
-            let lost = match self.connect(&client, &mut welcomed).await {
+            let connected = match self.renewed(&mut client, refused.is_some()).await {
+                Ok(()) => match &refused {
+                    Some((token, reason)) if *token == self.token => {
+                        return Ended::SignedOut(reason.clone());
+                    }
+                    _ => self.connect(&client, &mut welcomed).await,
+                },
+                Err(Ended::Refused(reason)) => return Ended::SignedOut(reason),
+                Err(ended) => Err(ended),
+            };
+            let lost = match connected {
                 Ok((streams, latency)) => {
-                    match self.serve(&client, streams, latency, &mut running).await {
+                    refused = None;
+                    match self.serve(&mut client, streams, latency, &mut running).await {
                         Ended::Lost(reason) => {
                             // Whoever was connected for a while may try again at once.
                             if began.elapsed() > Duration::from_secs(2) {
@@ -148,10 +208,19 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                             }
                             reason
                         }
+                        Ended::Refused(reason) if self.renew.is_some() => {
+                            refused = Some((self.token.clone(), reason));
+                            continue;
+                        }
                         ended => return ended,
                     }
                 }
                 Err(Ended::Lost(reason)) => reason,
+                // Once: a token that was just got and is refused is the end.
+                Err(Ended::Refused(reason)) if self.renew.is_some() && refused.is_none() => {
+                    refused = Some((self.token.clone(), reason));
+                    continue;
+                }
                 Err(ended) => return ended,
             };
             attempt += 1;
@@ -215,7 +284,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
     /// Streams and answers until something ends.
     async fn serve(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         mut streams: Streams,
         latency: Duration,
         running: &mut Running,
@@ -226,6 +295,7 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
         let mut heartbeat = Instant::now() + HEARTBEAT;
         let mut outbox: VecDeque<Update> = VecDeque::new();
         let mut fault: Option<ClientError> = None;
+        let mut renewal: Option<Renewal> = None;
         loop {
             while let Some(update) = outbox.pop_front() {
                 if !self.tell(update).await {
@@ -257,12 +327,41 @@ impl<Jitter: FnMut() -> f64 + Send> Link<Jitter> {
                     News::Updates(updates) => outbox.extend(updates),
                     News::Broken(error) => fault = Some(error),
                 },
+                () = when(self.renew_at), if self.renew.is_some() && renewal.is_none() => {
+                    renewal = self.renew.as_ref().map(|renew| renew(self.token.clone()));
+                }
+                renewed = result_of(&mut renewal) => {
+                    renewal = None;
+                    match renewed {
+                        Ok(Some(held)) => *client = self.hold(&held),
+                        // There is a tenth of the token's time to try again in.
+                        Ok(None) => self.renew_at = None,
+                        Err(error) if session_over(&error).is_some() => fault = Some(error),
+                        Err(_) => self.renew_at = Some(Instant::now() + HEARTBEAT),
+                    }
+                }
                 () = tokio::time::sleep_until(heartbeat) => {
                     heartbeat = Instant::now() + HEARTBEAT;
                     running.push(calls::heartbeat(client.clone()));
                 }
             }
         }
+    }
+}
+
+/// Returns at `at`; never when there is no such time.
+async fn when(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+/// The end of the renewal under way; never when there is none.
+async fn result_of(renewal: &mut Option<Renewal>) -> Result<Option<Held>, ClientError> {
+    match renewal {
+        Some(renewal) => renewal.await,
+        None => pending().await,
     }
 }
 
@@ -288,7 +387,7 @@ fn ended(error: &ClientError, base: &str) -> Ended {
         }
         error => Ended::Lost(format!("{error}; trying {address} again by itself")),
     };
-    session_over(error).map_or_else(lost, Ended::SignedOut)
+    session_over(error).map_or_else(lost, Ended::Refused)
 }
 
 /// Why the session is over, when that is what `error` says.

@@ -16,9 +16,10 @@ use astrops_api::{
     status::Status,
     users::{EditUser, UserPage, UserQuery},
 };
+use chrono::{DateTime, Utc};
 
 use crate::{
-    files::{BookingFile, LaunchFile, UserFile},
+    files::{BookingFile, LaunchFile, Today, UserFile},
     screen::Place,
 };
 
@@ -65,6 +66,8 @@ pub enum Request {
     User(UserId, bool),
     /// Every service key.
     Keys,
+    /// How much was sold since this midnight.
+    Today(DateTime<Utc>),
     /// What has this id: a booking, a launch or a user?
     Find(EntityId),
     /// Change something.
@@ -254,6 +257,8 @@ pub enum Update {
     User(Arc<UserFile>),
     /// Answer to [`Request::Keys`], newest first.
     Keys(Vec<ServiceKey>),
+    /// Answer to [`Request::Today`].
+    Today(Today),
     /// A service key was made: its secret is told this once.
     KeyMade(Box<KeyMade>),
     /// Answer to [`Request::Find`]: where it is, if it is anything.

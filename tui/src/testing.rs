@@ -27,6 +27,7 @@ pub use entities::*;
 
 use crate::{
     app::{App, Command, Settings},
+    files::Today,
     keys::Chord,
     message::{LinkState, LogItem, Request, Update},
 };
@@ -205,6 +206,7 @@ impl Harness {
             typed(json!({"from": now(), "to": now(), "bucketSeconds": 60, "buckets": buckets}));
         self.tell(&Update::Histogram(histogram));
         self.tell(&Update::NotificationTypes(mail_types()));
+        self.tell(&Update::Today(Today { booked: 25, cancelled: 4, unpaid: 21 }));
         self.asked.clear();
     }
 

@@ -18,7 +18,7 @@ pub mod token;
 use astrops_api::{
     auth::User,
     ids::{KeyId, SessionId},
-    vocabulary::{Role, Scope},
+    vocabulary::{Provider, Role, Scope},
 };
 
 /// Who calls.
@@ -28,6 +28,8 @@ pub enum Principal {
     Anonymous,
     /// A signed-in user.
     User(Box<SignedInUser>),
+    /// Who moves the money, by a signed webhook.
+    Provider(Provider),
     /// Another program, by its service key.
     Key(Box<KeyHolder>),
 }
@@ -53,11 +55,12 @@ pub struct SignedInUser {
 }
 
 impl Principal {
-    /// `user:<id>`, `key:<name>` or `anonymous`: as audit rows and logs name it.
+    /// `user:<id>`, `key:<name>`, `provider:<name>` or `anonymous`: as audit rows and logs name it.
     pub fn name(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
             Self::User(signed_in) => format!("user:{}", signed_in.user.id),
+            Self::Provider(provider) => format!("provider:{provider}"),
             Self::Key(key) => format!("key:{}", key.name),
         }
     }
@@ -65,7 +68,7 @@ impl Principal {
     /// The signed-in user.
     pub fn user(&self) -> Option<&User> {
         match self {
-            Self::Anonymous | Self::Key(_) => None,
+            Self::Anonymous | Self::Provider(_) | Self::Key(_) => None,
             Self::User(signed_in) => Some(&signed_in.user),
         }
     }
@@ -75,6 +78,7 @@ impl Principal {
         match self {
             Self::Anonymous => "nobody".to_owned(),
             Self::User(signed_in) => signed_in.user.email.clone(),
+            Self::Provider(provider) => format!("the webhook of {provider}"),
             Self::Key(key) => format!("the service key {}", key.name),
         }
     }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     accounts,
     db::Tx,
+    payments::request_refunds,
     store::{
         bookings, capacity, contacts, launches, logs,
         outbox::{self, NewEvent},
@@ -146,6 +147,8 @@ impl Desk {
             |why| format!("the launch is cancelled: {why}"),
         );
         bookings::cancel_all(tx, id, &why, act.now).await?;
+        let ids: Vec<_> = booked.iter().map(|one| one.booking.id).collect();
+        request_refunds(tx, &self.clock, act, &ids).await?;
         let changes: Vec<_> = booked
             .iter()
             .map(|one| {

@@ -82,7 +82,7 @@ impl Desk {
         Notice { kind, to, data: merged(self.about_booking(stored), more) }
     }
 
-    /// NEW_BOOKING to the supplier.
+    /// `NEW_BOOKING` to the supplier.
     pub fn new_booking(&self, stored: &StoredBooking, host: Contact) -> Notice {
         let who = json!({ "name": host.name, "customerName": stored.booking.user.name });
         let data = merged(self.about_booking(stored), who);

@@ -15,6 +15,7 @@ use super::{Act, Desk, Refusal, checks::MOST_SEATS};
 use crate::{
     accounts,
     db::Tx,
+    payments::request_refunds,
     store::{
         bookings::{self, NewBooking, StoredBooking},
         capacity, contacts, launches, logs,
@@ -150,6 +151,7 @@ impl Desk {
         launches::take_seats(tx, launch_id, -i64::from(quantity), act.now).await?;
         let change = self.change(CapacityOperation::Release, launch_id, id, quantity, act.now);
         capacity::insert(tx, &[change]).await?;
+        request_refunds(tx, &self.clock, act, &[id]).await?;
         let stored = bookings::find(tx, id).await?.ok_or(Refusal::NoBooking(id))?;
         self.announce(
             tx,

@@ -90,6 +90,7 @@ pub(super) const KEYS: &[Key] = &[
     key("payments.currency", Text(is_currency, "a currency with two decimals, such as usd or eur"), "usd"),
     key("payments.stripe.api_base", Text(is_base, "https://HOST, without a path"), "https://api.stripe.com"),
     optional("payments.stripe.secret_key", Text(is_token, "letters, digits and underscores"), Secret),
+    optional("payments.stripe.return_url", Text(is_page, "https://HOST/PATH"), Open),
     optional("payments.stripe.webhook_secret", Text(is_token, "letters, digits and underscores"), Secret),
 ];
 
@@ -214,6 +215,11 @@ fn is_base(text: &str) -> bool {
             !authority.is_empty() && !authority.contains(['/', '?', '#', '@', '\\']) && is_visible(authority)
         })
     })
+}
+
+fn is_page(text: &str) -> bool {
+    text.strip_prefix("https://")
+        .is_some_and(|rest| !rest.is_empty() && text.len() <= 500 && is_visible(rest))
 }
 
 fn is_token(text: &str) -> bool {

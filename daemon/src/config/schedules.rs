@@ -44,7 +44,12 @@ const fn skip() -> OverlapPolicy {
 /// The schedules that are there from the start.
 pub(super) fn built_in() -> Vec<ScheduleConfig> {
     [
-        ("prune-logs", "Deletes system logs past their retention", "15 3 * * *", MaintenanceTask::PruneLogs),
+        (
+            "prune-logs",
+            "Deletes system logs and domain events past their retention",
+            "15 3 * * *",
+            MaintenanceTask::PruneLogs,
+        ),
         (
             "prune-jobs",
             "Deletes ended jobs past their retention, with their attempts",
@@ -87,6 +92,12 @@ pub(super) fn built_in() -> Vec<ScheduleConfig> {
             "*/5 * * * *",
             MaintenanceTask::CompleteLaunches,
         ),
+        (
+            "check-payments",
+            "Asks what became of payments that were not answered",
+            "*/5 * * * *",
+            MaintenanceTask::CheckPayments,
+        ),
     ]
     .map(|(name, description, cron, task)| ScheduleConfig {
         name: name.to_owned(),
@@ -117,6 +128,11 @@ pub(super) fn judge(given: &[ScheduleConfig], source: &str) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for (at, schedule) in given.iter().enumerate() {
         let name = &schedule.name;
+        if schedule.task.needs_subject() {
+            let wrong =
+                format!("schedules[{at}].task is {:?}, which is about one thing", schedule.task.as_str());
+            refusals.push(Refusal::new(source, wrong, "another task"));
+        }
         let fits = (1..=64).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !fits {

@@ -201,6 +201,8 @@ pub struct StripeConfig {
     pub api_base: String,
     /// The API key; there when the provider is `stripe`.
     pub secret_key: Option<SecretString>,
+    /// Where Stripe sends a customer who has confirmed (3-D Secure).
+    pub return_url: Option<String>,
     /// Signs what Stripe tells us; there when the provider is `stripe`.
     pub webhook_secret: Option<SecretString>,
 }

@@ -58,6 +58,7 @@ const BUILT_IN: &[&str] = &[
     "open-sales",
     "send-reminders",
     "complete-launches",
+    "check-payments",
 ];
 
 #[test]
@@ -361,11 +362,18 @@ fn a_wrong_schedule_is_refused_with_its_place() {
     );
     assert_eq!(
         refused("[[schedules]]\nname = \"x\"\ncron = \"* * * * *\"\ntask = \"dance\""),
-        format!("DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: {}", BUILT_IN.join(", "))
+        format!(
+            "DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: {}, refund-payment",
+            BUILT_IN.join(", ")
+        )
     );
     assert_eq!(
         refused("[[schedules]]\nname = \"X y\"\ncron = \"* * * * *\"\ntask = \"prune-jobs\""),
         "DIR/astrops.toml: schedules[0].name is \"X y\"; allowed: lower-case letters, digits and hyphens, at most 64"
+    );
+    assert_eq!(
+        refused("[[schedules]]\nname = \"x\"\ncron = \"* * * * *\"\ntask = \"refund-payment\""),
+        "DIR/astrops.toml: schedules[0].task is \"refund-payment\", which is about one thing; allowed: another task"
     );
     let twice = "[[schedules]]\nname = \"x\"\ncron = \"* * * * *\"\ntask = \"prune-jobs\"\n";
     assert_eq!(

@@ -19,7 +19,7 @@ use crate::db;
 
 /// A control character, which JSON must escape: it parts documents in a packed page.
 const SEPARATOR: u8 = 0x1e;
-/// SQLITE_BUSY, .._RECOVERY, .._SNAPSHOT and .._TIMEOUT.
+/// `SQLITE_BUSY` and its kin: of a recovery, a snapshot, a time limit.
 const BUSY: [&str; 4] = ["5", "261", "517", "773"];
 
 #[derive(Clone)]

@@ -83,7 +83,9 @@ async fn register(
     })?;
     let hash = app.passwords.hash(&body.password).await?;
     let mut work = Work::begin(&app, &caller).await?;
-    if !users::insert(&mut work.tx, &users::NewUser { user: &user, password_hash: &hash }).await? {
+    if !accounts::create(&mut work.tx, &app.clock, &users::NewUser { user: &user, password_hash: &hash })
+        .await?
+    {
         return Err(ApiError::new(Kind::EmailTaken, "sign in instead, or register with another address"));
     }
     let told = format!("{} {} registered", user.role, user.email);
@@ -137,7 +139,7 @@ async fn login(State(app): State<App>, caller: Caller, Body(body, _): Body<Login
     )
     .await?;
     let target = user.id.to_string();
-    let audit = Audit { action: "auth.login", target: &target, details: json!({ "email": user.email }) };
+    let audit = Audit { action: "auth.login", target: &target, details: json!({}) };
     work.answer(StatusCode::OK, audit, &SignedIn { token, expires_in, refresh_token, user }).await
 }
 

@@ -15,6 +15,7 @@ use super::{
     error::Kind,
     extract::{Body, OptionalBody, Path, Query},
     paging::{Page, check_search, check_sort, check_time},
+    payments::view,
     work::{Audit, Work},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     notify::address::check_line,
     store::{
         bookings::{self, SORTS, Scope, StoredBooking},
-        capacity,
+        capacity, payments,
     },
 };
 
@@ -122,10 +123,11 @@ async fn show(
     let mut tx = app.db.read().await?;
     let stored = bookings::find(&mut tx, id).await?.ok_or(Refusal::NoBooking(id))?;
     check_visible(&caller.principal, &stored)?;
+    let payments = payments::of_booking(&mut tx, id).await?.into_iter().map(view).collect();
     let capacity_log = capacity::of_booking(&mut tx, stored.booking.launch_id, id).await?;
     tx.rollback().await?;
     let booking = seen_by(&caller.principal, stored.booking);
-    Ok(Json(BookingDetail { booking, payments: Vec::new(), capacity_log }))
+    Ok(Json(BookingDetail { booking, payments, capacity_log }))
 }
 
 /// Cancel a booking
@@ -170,7 +172,7 @@ fn scope(principal: &Principal) -> Scope {
 }
 
 /// 404 for what is not the caller's: whether it exists is nobody else's business.
-fn check_visible(principal: &Principal, stored: &StoredBooking) -> ApiResult<()> {
+pub fn check_visible(principal: &Principal, stored: &StoredBooking) -> ApiResult<()> {
     let visible = match scope(principal) {
         Scope::All => true,
         Scope::Customer(id) => stored.booking.user_id == id,
@@ -180,7 +182,7 @@ fn check_visible(principal: &Principal, stored: &StoredBooking) -> ApiResult<()>
 }
 
 /// The booking as `principal` may see it.
-fn seen_by(principal: &Principal, mut booking: Booking) -> Booking {
+pub fn seen_by(principal: &Principal, mut booking: Booking) -> Booking {
     let user = &mut booking.user;
     if principal.is(Role::Supplier) {
         user.email = None;

@@ -210,10 +210,11 @@ async fn change(
     let hash = app.passwords.hash(&body.new_password).await?;
     let mut work = Work::begin(&app, &caller).await?;
     let now = work.now;
+    // The tally before the user, as everywhere: two that wait for one another would end in a deadlock.
+    lockout::forget(&mut work.tx, &lockout::key_of(&user.email)).await?;
     if !users::set_password(&mut work.tx, &credentials, &hash, now).await? {
         return Err(wrong());
     }
-    lockout::forget(&mut work.tx, &lockout::key_of(&user.email)).await?;
     let ended = sessions::revoke_all(&mut work.tx, user.id, Some(signed_in.session), now).await?;
     let told = format!("{} changed the password; {ended} other sessions ended", user.email);
     work.log(

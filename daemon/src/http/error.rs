@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{auth::password::PasswordError, booking::Refusal};
+use crate::{auth::password::PasswordError, booking::Refusal, payments, payments::cards::without_numbers};
 
 /// The kinds of problem; each has one `type`, status and title, listed in docs/API.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub enum Kind {
     Internal,
     Unavailable,
     TimedOut,
+    PaymentOpen,
     DiskFull,
 }
 
@@ -72,6 +73,7 @@ impl Kind {
         Self::Internal,
         Self::Unavailable,
         Self::TimedOut,
+        Self::PaymentOpen,
         Self::DiskFull,
     ];
 
@@ -132,6 +134,11 @@ impl Kind {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something unplanned happened"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The daemon is busy"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The request took too long"),
+            Self::PaymentOpen => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "payment-open",
+                "The provider has not said what became of the payment",
+            ),
             Self::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The disk is full"),
         }
     }
@@ -172,6 +179,20 @@ impl ApiError {
     /// 422 about several fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         Self::Problem(Kind::Invalid, "see errors for each field".to_owned(), errors)
+    }
+
+    /// The same without anything that could be a card number: what a caller sent by mistake is not repeated.
+    pub fn without_numbers(self) -> Self {
+        match self {
+            Self::Problem(kind, detail, errors) => {
+                let errors = errors.into_iter().map(|error| FieldError {
+                    pointer: without_numbers(&error.pointer),
+                    detail: without_numbers(&error.detail),
+                });
+                Self::Problem(kind, without_numbers(&detail), errors.collect())
+            }
+            Self::Replay(response) => Self::Replay(response),
+        }
     }
 
     /// 404 about something with an id.
@@ -240,6 +261,18 @@ impl From<Refusal> for ApiError {
             Refusal::AlreadyCancelled | Refusal::CapacityBelowSeats(_) => Kind::Conflict,
         };
         Self::new(kind, refusal.to_string())
+    }
+}
+
+impl From<payments::Refusal> for ApiError {
+    fn from(refusal: payments::Refusal) -> Self {
+        match refusal {
+            payments::Refusal::Database(error) => error.into(),
+            payments::Refusal::Field(error) => Self::fields(vec![error]),
+            payments::Refusal::Cancelled | payments::Refusal::Paid => {
+                Self::new(Kind::Conflict, refusal.to_string())
+            }
+        }
     }
 }
 

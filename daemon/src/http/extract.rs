@@ -22,6 +22,7 @@ pub struct Body<T>(pub T, pub Fingerprint);
 pub struct OptionalBody<T>(pub Option<T>, pub Fingerprint);
 
 /// The caller's `Idempotency-Key` and what it belongs to.
+#[derive(Clone)]
 pub struct Fingerprint {
     /// The caller's key.
     pub key: Option<String>,

@@ -24,8 +24,9 @@ use super::{
     docs::Problems,
     error::Kind,
     extract::{Body, OptionalBody, Path, Query},
+    feeds::JobFeed,
     paging::{Page, check_search, check_time},
-    stream::{self, Feed},
+    stream,
     work::{Audit, Work},
 };
 use crate::{
@@ -128,6 +129,14 @@ fn payload(body: &NewJob) -> ApiResult<Payload> {
         (_, Some(care)) if care.result.is_some() => {
             Err(ApiError::field("/maintenance/result", "is only in answers"))
         }
+        (_, Some(care)) if care.task.needs_subject() => Err(ApiError::field(
+            "/maintenance/task",
+            format!("{} comes from the cancellation of a booking: cancel that instead", care.task),
+        )),
+        (_, Some(care)) if care.subject.is_some() => Err(ApiError::field(
+            "/maintenance/subject",
+            format!("does not belong to {}: leave it out", care.task),
+        )),
         (_, Some(care)) => Ok(Payload::Maintenance(care.clone())),
         _ => Err(ApiError::new(
             Kind::TypeNotAvailable,
@@ -257,7 +266,7 @@ async fn follow(
     Query(query): Query<After>,
 ) -> ApiResult<Response> {
     let after = stream::resume_from(&headers, query.after.as_deref())?;
-    stream::open(&app, &caller, after, 0, Feed::Jobs).await
+    stream::open(&app, &caller, after, 0, JobFeed(caller.principal.clone())).await
 }
 
 /// Stop claiming jobs of one type, or of every type

@@ -19,8 +19,9 @@ use super::{
     ApiError, ApiResult, App, Caller,
     docs::Problems,
     extract::{Body, Query},
+    feeds::LogFeed,
     paging::{Page, check_search, check_time},
-    stream::{self, Feed, LogFilter},
+    stream,
     work::{Audit, Work},
 };
 use crate::store::logs;
@@ -162,7 +163,7 @@ async fn follow(
     }
     let tail = query.tail.unwrap_or(0);
     let after = stream::resume_from(&headers, query.after.as_deref())?;
-    stream::open(&app, &caller, after, tail, Feed::Logs(LogFilter::from(query))).await
+    stream::open(&app, &caller, after, tail, LogFeed::from(query)).await
 }
 
 /// Count entries by time and severity

@@ -6,13 +6,17 @@
 //! To add a route: a handler with `#[utoipa::path]`, a line in its file's `routes()`, a row in
 //! [`crate::auth::access::TABLE`], a method of the typed client. A test fails for what is forgotten.
 
+mod audit;
 mod auth;
 mod bookings;
 mod caller;
 mod credentials;
 mod docs;
 mod error;
+mod events;
 mod extract;
+mod feeds;
+mod follows;
 mod health;
 mod jobs;
 mod keys;
@@ -20,14 +24,17 @@ mod launches;
 mod logs;
 mod notifications;
 mod paging;
+mod payments;
 mod refusals;
 mod schedules;
 mod sessions;
 mod stream;
+mod users;
 mod work;
 
 use std::{sync::Arc, time::Duration};
 
+use astrops_api::logs::LogEntry;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
@@ -52,9 +59,12 @@ use crate::{
     db::Db,
     documents::Documents,
     jobs::Mailroom,
-    logs::{Recorder, Tail},
+    logs::Recorder,
+    payments::Cashier,
     queue::QueueHandle,
     schedules::tick::Scheduler,
+    store::outbox::Happening,
+    tail::Tail,
 };
 
 /// The header of the request id.
@@ -83,10 +93,12 @@ pub struct Shared {
     pub limits: Limits,
     pub mailroom: Arc<Mailroom>,
     pub desk: Desk,
+    pub cashier: Cashier,
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
     pub recorder: Recorder,
-    pub tail: Tail,
+    pub log_tail: Tail<LogEntry>,
+    pub event_tail: Tail<Happening>,
     pub refusals: Refusals,
     pub streams: Arc<Semaphore>,
     pub node: astrops_api::status::Node,
@@ -113,6 +125,12 @@ fn routes() -> OpenApiRouter<App> {
         .merge(schedules::routes())
         .merge(launches::routes())
         .merge(bookings::routes())
+        .merge(users::routes())
+        .merge(follows::routes())
+        .merge(audit::routes())
+        .merge(events::routes())
+        .merge(payments::routes())
+        .merge(payments::webhook_route().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(health::routes())
         .merge(docs::routes())
 }
@@ -161,7 +179,7 @@ impl tower_http::request_id::MakeRequestId for RequestIds {
 /// Streams and `execute` end by their own rules; everything else within [`REQUEST`].
 async fn time_limit(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if matches!(path, "/logs/stream" | "/jobs/stream" | "/jobs/{id}/execute") {
+    if matches!(path, "/logs/stream" | "/jobs/stream" | "/stream" | "/jobs/{id}/execute") {
         return next.run(request).await;
     }
     match tokio::time::timeout(REQUEST, next.run(request)).await {

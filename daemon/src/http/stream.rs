@@ -1,6 +1,6 @@
 //! Server-Sent Events that resume without a gap.
 //!
-//! A stream subscribes to the [`crate::logs::Tail`], reads the database from its cursor to the end, then follows the
+//! A stream subscribes to a [`Tail`], reads the database from its cursor to the end, then follows the
 //! tail and drops what it has seen. A reader that stops reading is given up after [`PATIENCE`]; it resumes by its last
 //! id. A stream ends with the daemon, and within [`RECHECK`] of the end of its session or key.
 
@@ -13,12 +13,7 @@ use std::{
     time::Duration,
 };
 
-use astrops_api::{
-    auth::User,
-    ids::JobId,
-    logs::{LogEntry, LogStreamQuery},
-    vocabulary::{EventType, Severity},
-};
+use astrops_api::auth::User;
 use axum::{
     http::HeaderMap,
     response::{
@@ -30,16 +25,14 @@ use futures::{StreamExt as _, stream};
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{ApiError, ApiResult, App, Caller, error::Kind, jobs::shown};
+use super::{ApiError, ApiResult, App, Caller, Shared, error::Kind};
 use crate::{
     auth::Principal,
-    jobs::view,
-    logs::Batch,
     store::{
-        jobs, keys,
-        logs::{self, Cursor},
-        sessions,
+        cursor::{self, Cursor, Told},
+        keys, sessions,
     },
+    tail::{Batch, Tail},
 };
 
 /// How long a reader may leave an event unread.
@@ -51,40 +44,20 @@ const RING: usize = 1024;
 /// Rows per read while catching up.
 const ROWS: i64 = 500;
 
-/// What a stream tells.
-pub enum Feed {
-    /// Log entries.
-    Logs(LogFilter),
-    /// Jobs as they stand, whenever something about them was logged.
-    Jobs,
-}
+/// What a stream tells of the rows that it follows.
+pub trait Feed: Send + Sync + 'static {
+    /// What it follows.
+    type Row: Told;
 
-/// Which entries a stream tells.
-pub struct LogFilter {
-    event_type: Option<EventType>,
-    min_severity: Option<Severity>,
-    job_id: Option<JobId>,
-    text: Option<String>,
-}
+    /// Where new rows come from.
+    fn tail(app: &Shared) -> &Tail<Self::Row>;
 
-impl From<LogStreamQuery> for LogFilter {
-    fn from(query: LogStreamQuery) -> Self {
-        Self {
-            event_type: query.event_type,
-            min_severity: query.min_severity,
-            job_id: query.job_id,
-            text: query.q.map(|text| text.to_lowercase()),
-        }
-    }
-}
-
-impl LogFilter {
-    fn admits(&self, entry: &LogEntry) -> bool {
-        self.event_type.is_none_or(|wanted| entry.event_type == wanted)
-            && self.min_severity.is_none_or(|least| entry.severity >= least)
-            && self.job_id.is_none_or(|wanted| entry.job_id == Some(wanted))
-            && self.text.as_ref().is_none_or(|text| entry.message.to_lowercase().contains(text))
-    }
+    /// The events for `rows`, in their order.
+    fn events<'a>(
+        &'a self,
+        app: &'a App,
+        rows: Vec<&'a (Cursor, Self::Row)>,
+    ) -> impl Future<Output = Result<Vec<Event>, sqlx::Error>> + Send;
 }
 
 /// Where to resume: the header wins, as browsers send it at a reconnect to the first address.
@@ -99,22 +72,22 @@ pub fn resume_from(headers: &HeaderMap, after: Option<&str>) -> ApiResult<Option
     id.parse().map(Some).map_err(|detail: String| ApiError::field(name, detail))
 }
 
-/// Opens a stream behind `after`, or behind all but the latest `tail` entries.
-pub async fn open(
+/// Opens a stream behind `after`, or behind all but the latest `tail` rows.
+pub async fn open<F: Feed>(
     app: &App,
     caller: &Caller,
     after: Option<Cursor>,
     tail: u32,
-    feed: Feed,
+    feed: F,
 ) -> ApiResult<Response> {
     let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(Kind::TooManyStreams, "close a console that nobody looks at, or try again later")
     })?;
-    let batches = app.tail.subscribe();
+    let batches = F::tail(app).subscribe(&app.db);
     let mut tx = app.db.read().await?;
     let (cursor, pruned) = match after {
-        Some(cursor) => (cursor, logs::pruned_behind(&mut tx, cursor).await?),
-        None => (logs::end(&mut tx, tail).await?, 0),
+        Some(cursor) => (cursor, cursor::pruned_behind::<F::Row>(&mut tx, cursor).await?),
+        None => (cursor::end::<F::Row>(&mut tx, tail).await?, 0),
     };
     tx.rollback().await?;
     let (events, receiver) = mpsc::channel(RING);
@@ -139,10 +112,10 @@ pub async fn open(
     Ok(Sse::new(body).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
-struct Follower {
+struct Follower<F> {
     app: App,
     principal: Principal,
-    feed: Feed,
+    feed: F,
     cursor: Cursor,
     events: mpsc::Sender<Event>,
     lagged: Arc<AtomicU64>,
@@ -158,8 +131,8 @@ impl From<sqlx::Error> for Ended {
     }
 }
 
-impl Follower {
-    async fn run(mut self, mut batches: tokio::sync::broadcast::Receiver<Batch>, pruned: u64) {
+impl<F: Feed> Follower<F> {
+    async fn run(mut self, mut batches: tokio::sync::broadcast::Receiver<Batch<F::Row>>, pruned: u64) {
         let stopping = self.app.stopping.clone();
         let session = session_ends(self.app.clone(), self.principal.clone());
         let work = async {
@@ -189,7 +162,7 @@ impl Follower {
     async fn catch_up(&mut self) -> Result<(), Ended> {
         loop {
             let mut tx = self.app.db.read().await?;
-            let rows = logs::behind(&mut tx, self.cursor, ROWS).await?;
+            let rows = F::Row::behind(&mut tx, self.cursor, ROWS).await?;
             tx.rollback().await?;
             if rows.is_empty() {
                 return Ok(());
@@ -198,42 +171,16 @@ impl Follower {
         }
     }
 
-    async fn tell(&mut self, rows: &[(Cursor, LogEntry)]) -> Result<(), Ended> {
-        let new = || rows.iter().filter(|(cursor, _)| *cursor > self.cursor);
-        let Some((last, _)) = rows.last().filter(|(cursor, _)| *cursor > self.cursor) else { return Ok(()) };
-        let events: Vec<Event> = match &self.feed {
-            Feed::Logs(filter) => new()
-                .filter(|(_, entry)| filter.admits(entry))
-                .map(|(cursor, entry)| event(*cursor, entry))
-                .collect(),
-            Feed::Jobs => {
-                let mut changed: Vec<(JobId, Cursor)> =
-                    new().filter_map(|(cursor, entry)| entry.job_id.map(|id| (id, *cursor))).collect();
-                changed.reverse();
-                changed.sort_by_key(|(id, _)| *id);
-                changed.dedup_by_key(|(id, _)| *id);
-                changed.sort_by_key(|(_, cursor)| *cursor);
-                self.jobs(&changed).await?
-            }
-        };
-        self.cursor = *last;
+    async fn tell(&mut self, rows: &[(Cursor, F::Row)]) -> Result<(), Ended> {
+        let new: Vec<_> = rows.iter().filter(|(cursor, _)| *cursor > self.cursor).collect();
+        let Some((last, _)) = new.last() else { return Ok(()) };
+        let last = *last;
+        let events = self.feed.events(&self.app, new).await?;
+        self.cursor = last;
         for event in events {
             self.send(event).await?;
         }
         Ok(())
-    }
-
-    async fn jobs(&self, changed: &[(JobId, Cursor)]) -> Result<Vec<Event>, Ended> {
-        let ids: Vec<JobId> = changed.iter().map(|(id, _)| *id).collect();
-        let mut tx = self.app.db.read().await?;
-        let stored = jobs::find_all(&mut tx, &ids).await?;
-        tx.rollback().await?;
-        let now = self.app.clock.now();
-        let event = |(id, cursor): &(JobId, Cursor)| {
-            let job = stored.iter().find(|job| job.id == id.0)?;
-            Some(event(*cursor, &view::job(job, shown(&self.principal, false), now)))
-        };
-        Ok(changed.iter().filter_map(event).collect())
     }
 
     async fn send(&self, event: Event) -> Result<(), Ended> {
@@ -242,7 +189,7 @@ impl Follower {
         }
         let unread = async {
             let mut tx = self.app.db.read().await?;
-            logs::count_behind(&mut tx, self.cursor).await
+            cursor::count_behind::<F::Row>(&mut tx, self.cursor).await
         };
         self.lagged.store(unread.await.unwrap_or(1).max(1), Ordering::Relaxed);
         Err(Ended)
@@ -258,7 +205,8 @@ async fn session_ends(app: App, principal: Principal) {
         let look = async {
             let mut tx = app.db.read().await?;
             Ok::<bool, sqlx::Error>(match &principal {
-                Principal::Anonymous => true,
+                // Only a webhook has a provider for its caller.
+                Principal::Anonymous | Principal::Provider(_) => true,
                 Principal::Key(key) => {
                     keys::find(&mut tx, key.id).await?.is_some_and(|key| key.revoked_at.is_none())
                 }
@@ -280,7 +228,8 @@ async fn session_ends(app: App, principal: Principal) {
     }
 }
 
-fn event(cursor: Cursor, value: &impl serde::Serialize) -> Event {
+/// `value` as an event that can be resumed behind.
+pub fn event(cursor: Cursor, value: &impl serde::Serialize) -> Event {
     // JSON has no line breaks of its own, and the id is two numbers: nothing from outside can end a field.
     Event::default().id(cursor.to_string()).data(serde_json::to_string(value).unwrap_or_default())
 }

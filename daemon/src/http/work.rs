@@ -64,6 +64,11 @@ impl Work {
             if first.body_hash != fingerprint.body_hash {
                 return Err(ApiError::new(Kind::KeyReused, "send a new key for a new request"));
             }
+            // Begun by an earlier transaction of the same request, which was not answered: it goes on.
+            if first.status == 0 {
+                work.fingerprint = Some((principal, fingerprint));
+                return Ok(work);
+            }
             let status =
                 u16::try_from(first.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
             let answer = json(status.unwrap_or(StatusCode::OK), first.answer);

@@ -12,8 +12,9 @@ use super::Payload;
 use crate::{
     booking::{Act, Desk},
     config::JobsConfig,
+    payments::Cashier,
     queue::{Context, Handler, Outcome, Run, Verdict},
-    store::{capacity, idempotency, jobs, lockout, logs, schedules, sessions},
+    store::{capacity, idempotency, jobs, lockout, logs, outbox, schedules, sessions},
 };
 
 /// Rows per transaction.
@@ -27,14 +28,15 @@ const KEYS: TimeDelta = TimeDelta::hours(24);
 pub struct Caretaker {
     context: Context,
     desk: Desk,
+    cashier: Cashier,
     jobs: JobsConfig,
     log_days: u32,
 }
 
 impl Caretaker {
     /// With these retentions.
-    pub fn new(context: Context, desk: Desk, jobs: JobsConfig, log_days: u32) -> Self {
-        Self { context, desk, jobs, log_days }
+    pub fn new(context: Context, desk: Desk, cashier: Cashier, jobs: JobsConfig, log_days: u32) -> Self {
+        Self { context, desk, cashier, jobs, log_days }
     }
 
     async fn task(&self, task: MaintenanceTask, run: &Run) -> anyhow::Result<String> {
@@ -42,8 +44,14 @@ impl Caretaker {
         let days = |days: u32| now - TimeDelta::days(i64::from(days));
         match task {
             MaintenanceTask::PruneLogs => {
-                let deleted = self.prune(run, Kind::Logs, days(self.log_days)).await?;
-                Ok(format!("deleted {deleted} log entries older than {} days", self.log_days))
+                let before = days(self.log_days);
+                let deleted = self.prune(run, Kind::Logs, before).await?;
+                let events = self.prune(run, Kind::Events, before).await?;
+                self.prune(run, Kind::Webhooks, before).await?;
+                Ok(format!(
+                    "deleted {deleted} log entries and {events} domain events older than {} days",
+                    self.log_days
+                ))
             }
             MaintenanceTask::PruneJobs => {
                 let (kept, failed) = (self.jobs.completed_retention_days, self.jobs.failed_retention_days);
@@ -69,6 +77,9 @@ impl Caretaker {
             MaintenanceTask::CompleteLaunches => {
                 Ok(format!("completed {} launches", self.upkeep(run, task).await?))
             }
+            MaintenanceTask::CheckPayments => self.cashier.check(&self.context.db, run).await,
+            // Its outcome is more than a text; see `run`.
+            MaintenanceTask::RefundPayment => anyhow::bail!("a refund is a job of its own"),
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
@@ -123,6 +134,8 @@ impl Caretaker {
             let mut tx = self.context.db.write().await?;
             let batch = match kind {
                 Kind::Logs => logs::prune(&mut tx, before, BATCH).await?,
+                Kind::Events => outbox::prune(&mut tx, before, BATCH).await?,
+                Kind::Webhooks => outbox::prune_webhooks(&mut tx, before, BATCH).await?,
                 Kind::Jobs(status) => jobs::prune(&mut tx, status, before, BATCH).await?,
                 Kind::Sessions => sessions::prune(&mut tx, before, BATCH).await?,
                 Kind::Failures => lockout::prune(&mut tx, before, BATCH).await?,
@@ -143,6 +156,8 @@ impl Caretaker {
 #[derive(Clone, Copy)]
 enum Kind {
     Logs,
+    Events,
+    Webhooks,
     Jobs(JobStatus),
     Sessions,
     Failures,
@@ -154,11 +169,18 @@ enum Kind {
 impl Handler for Caretaker {
     fn run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Outcome> {
         async move {
-            let Ok(Payload::Maintenance(Maintenance { task, .. })) =
+            let Ok(Payload::Maintenance(Maintenance { task, subject, .. })) =
                 serde_json::from_value(run.claim.payload.clone())
             else {
                 return Outcome::new(Verdict::Fail, "the job does not say which housekeeping to do");
             };
+            if task == MaintenanceTask::RefundPayment {
+                return self
+                    .cashier
+                    .refund(&self.context.db, subject)
+                    .await
+                    .unwrap_or_else(|error| Outcome::new(Verdict::Retry, format!("{task}: {error:#}")));
+            }
             match self.task(task, run).await {
                 Ok(done) if run.cancel.is_cancelled() => {
                     Outcome::new(Verdict::Cancelled, format!("{task}: stopped; {done}"))

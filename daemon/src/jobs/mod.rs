@@ -20,6 +20,7 @@ pub use notification::{Mailroom, StoredMail};
 use crate::{
     booking::Desk,
     config::{JobsConfig, LogsConfig},
+    payments::Cashier,
     queue::{Context, Handlers},
 };
 
@@ -57,6 +58,7 @@ pub fn handlers(
     context: &Context,
     mailroom: Arc<Mailroom>,
     desk: Desk,
+    cashier: Cashier,
     jobs: JobsConfig,
     logs: &LogsConfig,
 ) -> Handlers {
@@ -64,7 +66,7 @@ pub fn handlers(
         (JobType::Notification, mailroom),
         (
             JobType::Maintenance,
-            Arc::new(maintenance::Caretaker::new(context.clone(), desk, jobs, logs.retention_days)),
+            Arc::new(maintenance::Caretaker::new(context.clone(), desk, cashier, jobs, logs.retention_days)),
         ),
     ]
 }

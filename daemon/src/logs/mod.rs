@@ -2,10 +2,9 @@
 //!
 //! - A significant act writes its entry in its own transaction ([`Entry`] + [`crate::store::logs::insert`]).
 //! - What has no transaction (entries that callers post, refusals) goes through the [`Recorder`]: many in one commit.
-//! - The [`Tail`] reads new rows once for all streams.
+//! - A [`crate::tail::Tail`] reads new rows once for all streams.
 
 mod recorder;
-mod tail;
 
 use astrops_api::{
     ids::{JobId, LogId, UserId},
@@ -15,7 +14,6 @@ use astrops_api::{
 use serde_json::Value;
 
 pub use recorder::Recorder;
-pub use tail::{Batch, Tail};
 
 use crate::clock::Clock;
 

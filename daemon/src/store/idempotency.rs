@@ -97,3 +97,14 @@ pub async fn prune(tx: &mut Tx, before: DateTime<Utc>, limit: i64) -> Result<u64
         Ok(deleted.rows_affected())
     })
 }
+
+/// Forgets every answer that `principal` was given.
+pub async fn delete_of(tx: &mut Tx, principal: &str) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query("DELETE FROM idempotency_keys WHERE principal = $1")
+            .bind(principal)
+            .execute(conn)
+            .await
+            .map(drop)
+    })
+}

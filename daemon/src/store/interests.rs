@@ -39,6 +39,13 @@ pub async fn delete(tx: &mut Tx, launch: LaunchId, user: UserId) -> Result<bool,
     })
 }
 
+/// Forgets every interest of `user`.
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query("DELETE FROM interests WHERE user_id = $1").bind(user.0).execute(conn).await.map(drop)
+    })
+}
+
 /// An interested customer who was not told yet.
 #[derive(Clone)]
 pub struct Untold {

@@ -254,6 +254,10 @@ macro_rules! push_filter {
                 "payload->'notification'->>'subject'",
                 "unique_key",
                 "error_message",
+                // What it is about, so that a booking or launch leads to its jobs.
+                "payload->'notification'->'data'->>'bookingId'",
+                "payload->'notification'->'data'->>'launchId'",
+                "payload->'reconciliation'->>'entityId'",
             ]
             .into_iter()
             .enumerate()

@@ -1,7 +1,5 @@
 //! `system_logs`: what happened, for operators.
 
-use std::{fmt, str::FromStr};
-
 use astrops_api::{
     ids::{JobId, LogId, UserId},
     logs::{Bucket, LogEntry, LogQuery},
@@ -11,40 +9,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{QueryBuilder, types::Json};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{LIKE, Slice, contains_pattern, id_text, time_text};
+use super::{
+    LIKE, Slice, contains_pattern,
+    cursor::{Cursor, Followed, Told, followed},
+    id_text, time_text,
+};
 use crate::{
     clock::{first_id_of, last_id_of},
-    db::{Sql, Tx, on},
+    db::{Signals, Sql, Tx, on},
 };
-
-/// A place in the stream of log entries: everything at or before it has been seen. On PostgreSQL a higher serial
-/// number may commit earlier, so the transaction's number comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
-    /// The writing transaction; 0 on SQLite.
-    pub tx: i64,
-    /// The serial number.
-    pub seq: i64,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.tx, self.seq)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('-').and_then(|(tx, seq)| Some((tx.parse().ok()?, seq.parse().ok()?)));
-        let parts = parts.filter(|(tx, seq): &(i64, i64)| *tx >= 0 && *seq >= 0);
-        parts
-            .map(|(tx, seq)| Self { tx, seq })
-            .ok_or_else(|| format!("{text:?} is not an event id of this stream"))
-    }
-}
 
 /// One row of a JSON batch.
 #[derive(Serialize)]
@@ -209,57 +185,23 @@ pub async fn of_job(tx: &mut Tx, job: JobId, limit: i64) -> Result<Vec<LogEntry>
     Ok(rows)
 }
 
-const BEHIND: Sql = Sql {
-    sqlite: concat!("SELECT ", columns!(), " FROM system_logs WHERE seq > $2 AND tx = $1 ORDER BY seq LIMIT $3"),
-    // Older transactions that still run may yet commit rows before what is at or behind the horizon.
-    postgres: concat!(
-        "SELECT ", columns!(), " FROM system_logs
-          WHERE tx >= $1 AND (tx > $1 OR seq > $2) AND tx < pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT
-          ORDER BY tx, seq LIMIT $3"
-    ),
-};
+impl Told for LogEntry {
+    const TABLE: Followed = followed!("log rows", "system_logs", columns!());
 
-/// The next rows behind `cursor`, in the order of the stream. Nothing is ever inserted before a row that this has
-/// answered.
-pub async fn behind(tx: &mut Tx, cursor: Cursor, limit: i64) -> Result<Vec<(Cursor, LogEntry)>, sqlx::Error> {
-    let sql = tx.text(&BEHIND);
-    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(sql)
-        .bind(cursor.tx)
-        .bind(cursor.seq)
-        .bind(limit)
-        .fetch_all(conn)
-        .await)?;
-    Ok(rows.into_iter().map(|row| (Cursor { tx: row.tx, seq: row.seq }, row.into())).collect())
-}
+    fn signal(signals: &Signals) -> &Notify {
+        &signals.logs
+    }
 
-const END: Sql = Sql {
-    sqlite: "SELECT tx, seq FROM system_logs ORDER BY seq DESC LIMIT 1 OFFSET $1",
-    postgres: "SELECT tx, seq FROM (SELECT tx, seq FROM system_logs
-                WHERE tx < pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT ORDER BY id DESC LIMIT $1 + 1000) AS latest
-                ORDER BY tx DESC, seq DESC LIMIT 1 OFFSET $1",
-};
-
-/// The cursor that leaves the latest `tail` rows to be read behind it.
-pub async fn end(tx: &mut Tx, tail: u32) -> Result<Cursor, sqlx::Error> {
-    let sql = tx.text(&END);
-    let row: Option<(i64, i64)> =
-        on!(tx, |conn| sqlx::query_as(sql).bind(i64::from(tail)).fetch_optional(conn).await)?;
-    Ok(row.map_or_else(Cursor::default, |(tx, seq)| Cursor { tx, seq }))
-}
-
-/// How many rows behind `cursor` were pruned before they could be read; 0 when none was.
-pub async fn pruned_behind(tx: &mut Tx, cursor: Cursor) -> Result<u64, sqlx::Error> {
-    let oldest: Option<(i64, i64)> = on!(tx, |conn| {
-        sqlx::query_as("SELECT tx, seq FROM system_logs ORDER BY id LIMIT 1").fetch_optional(conn).await
-    })?;
-    let Some((tx, seq)) = oldest else { return Ok(0) };
-    let oldest = Cursor { tx, seq };
-    // A serial number may be passed over on PostgreSQL (a rollback), so only a cursor whose own row is gone counts.
-    Ok(if oldest <= cursor {
-        0
-    } else {
-        oldest.seq.saturating_sub(cursor.seq).saturating_sub(1).max(0).unsigned_abs()
-    })
+    async fn behind(tx: &mut Tx, cursor: Cursor, limit: i64) -> Result<Vec<(Cursor, Self)>, sqlx::Error> {
+        let sql = tx.text(&Self::TABLE.behind);
+        let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(sql)
+            .bind(cursor.tx)
+            .bind(cursor.seq)
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        Ok(rows.into_iter().map(|row| (Cursor { tx: row.tx, seq: row.seq }, row.into())).collect())
+    }
 }
 
 const HISTOGRAM: Sql = Sql {
@@ -316,16 +258,4 @@ pub async fn prune(tx: &mut Tx, before: DateTime<Utc>, limit: i64) -> Result<u64
         .await?;
         Ok(deleted.rows_affected())
     })
-}
-
-/// How many rows lie behind `cursor`.
-pub async fn count_behind(tx: &mut Tx, cursor: Cursor) -> Result<u64, sqlx::Error> {
-    let count: i64 = on!(tx, |conn| {
-        sqlx::query_scalar("SELECT COUNT(*) FROM system_logs WHERE tx >= $1 AND (tx > $1 OR seq > $2)")
-            .bind(cursor.tx)
-            .bind(cursor.seq)
-            .fetch_one(conn)
-            .await
-    })?;
-    Ok(count.unsigned_abs())
 }

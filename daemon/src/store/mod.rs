@@ -6,6 +6,8 @@ pub mod audit;
 pub mod bookings;
 pub mod capacity;
 pub mod contacts;
+pub mod cursor;
+pub mod follows;
 pub mod idempotency;
 pub mod interests;
 pub mod jobs;
@@ -15,6 +17,7 @@ pub mod lockout;
 pub mod logs;
 pub mod nodes;
 pub mod outbox;
+pub mod payments;
 pub mod schedules;
 pub mod sessions;
 pub mod users;
@@ -48,13 +51,17 @@ pub const LIKE: Sql = Sql { sqlite: " LIKE ", postgres: " ILIKE " };
 
 /// A pattern for [`LIKE`] that finds `text` anywhere; use with `ESCAPE '\'`.
 pub fn contains_pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
+    format!("%{}%", escaped(text))
+}
+
+/// `text` in a pattern, where it stands for itself; use with `ESCAPE '\'`.
+pub fn escaped(text: &str) -> String {
+    let mut pattern = String::new();
     for letter in text.chars() {
         if matches!(letter, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(letter);
     }
-    pattern.push('%');
     pattern
 }

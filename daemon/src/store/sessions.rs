@@ -247,6 +247,13 @@ pub async fn revoke_all(
     })
 }
 
+/// Forgets every session of `user` with its device.
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user.0).execute(conn).await.map(drop)
+    })
+}
+
 /// Writes down that the session was used.
 pub async fn touch(tx: &mut Tx, id: SessionId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     on!(tx, |conn| {

@@ -3,13 +3,15 @@
 use astrops_api::{
     auth::User,
     ids::UserId,
-    users::Account,
-    vocabulary::{Right, Role},
+    users::{Account, UserQuery},
+    vocabulary::{Order, Right, Role},
 };
 use chrono::{DateTime, Utc};
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use crate::db::{Tx, on};
+use super::{LIKE, Slice, contains_pattern};
+use crate::db::{Sql, Tx, on};
 
 /// A new user as it is stored.
 pub struct NewUser<'a> {
@@ -134,6 +136,147 @@ pub async fn account(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<Opti
     Ok(row.map(|row| row.at(now)))
 }
 
+const LOCK: Sql = Sql {
+    sqlite: concat!("SELECT ", account_columns!(), " FROM users WHERE id = $1"),
+    postgres: concat!("SELECT ", account_columns!(), " FROM users WHERE id = $1 FOR NO KEY UPDATE"),
+};
+
+/// The user, held until the write transaction ends.
+pub async fn lock(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<Option<Account>, sqlx::Error> {
+    let sql = tx.text(&LOCK);
+    let row: Option<AccountRow> = on!(tx, |conn| sqlx::query_as(sql).bind(id.0).fetch_optional(conn).await)?;
+    Ok(row.map(|row| row.at(now)))
+}
+
+const OPERATORS: Sql = Sql {
+    sqlite: r#"SELECT id FROM users WHERE "right" = 'operator' AND is_active ORDER BY id"#,
+    postgres: r#"SELECT id FROM users WHERE "right" = 'operator' AND is_active ORDER BY id FOR NO KEY UPDATE"#,
+};
+
+/// The active operators, held until the write transaction ends: of two who demote each other one comes second.
+pub async fn lock_operators(tx: &mut Tx) -> Result<Vec<UserId>, sqlx::Error> {
+    let sql = tx.text(&OPERATORS);
+    let ids: Vec<Uuid> = on!(tx, |conn| sqlx::query_scalar(sql).fetch_all(conn).await)?;
+    Ok(ids.into_iter().map(UserId).collect())
+}
+
+/// Writes everything about a locked user that people may change; false when the e-mail is taken.
+pub async fn update(
+    tx: &mut Tx,
+    user: &User,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    on!(tx, |conn| {
+        let updated = sqlx::query(
+            r#"UPDATE users SET email = $2, name = $3, role = $4, "right" = $5, is_active = $6, updated_at = $7
+                WHERE id = $1"#,
+        )
+        .bind(user.id.0)
+        .bind(&user.email)
+        .bind(&user.name)
+        .bind(user.role.as_str())
+        .bind(user.right.map(Right::as_str))
+        .bind(is_active)
+        .bind(now)
+        .execute(conn)
+        .await;
+        match updated {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+            Err(error) => Err(error),
+        }
+    })
+}
+
+/// Takes from a locked user everything that tells who it was, and every way to sign in. `email` is a placeholder.
+pub async fn erase(tx: &mut Tx, id: UserId, email: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query(
+            r#"UPDATE users SET email = $2, name = NULL, "right" = NULL, password_hash = NULL, is_active = FALSE,
+                    last_login_at = NULL, failed_login_attempts = 0, locked_until = NULL, updated_at = $3
+                WHERE id = $1"#,
+        )
+        .bind(id.0)
+        .bind(email)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
+macro_rules! push_filter {
+    ($builder:expr, $query:expr, $names_only:expr, $now:expr, $like:expr) => {{
+        let (builder, query) = (&mut $builder, $query);
+        builder.push(" WHERE 1 = 1");
+        if let Some(role) = query.role {
+            builder.push(" AND role = ").push_bind(role.as_str());
+        }
+        if let Some(is_active) = query.is_active {
+            builder.push(if is_active { " AND is_active" } else { " AND NOT is_active" });
+        }
+        if let Some(is_locked) = query.is_locked {
+            builder.push(if is_locked { " AND (" } else { " AND NOT (" });
+            builder.push("locked_until IS NOT NULL AND locked_until > ").push_bind($now).push(")");
+        }
+        if let Some(text) = &query.q {
+            let pattern = contains_pattern(text);
+            builder.push(" AND (name").push($like).push_bind(pattern.clone()).push(r" ESCAPE '\'");
+            if !$names_only {
+                builder.push(" OR email").push($like).push_bind(pattern).push(r" ESCAPE '\'");
+            }
+            builder.push(")");
+        }
+    }};
+}
+
+/// What a list of users is ordered by, for the words of `sort`.
+pub const SORTS: &[(&str, &str)] =
+    &[("date", "created_at"), ("email", "email"), ("name", "LOWER(name)"), ("lastLoginAt", "last_login_at")];
+
+/// Users that match, and how many match in all; ordered by `sort`, an expression of [`SORTS`], the largest first unless
+/// asked otherwise. With `names_only` the text of `q` is not looked for in addresses.
+pub async fn list(
+    tx: &mut Tx,
+    query: &UserQuery,
+    names_only: bool,
+    sort: &'static str,
+    slice: Slice,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Account>, u64), sqlx::Error> {
+    let like = tx.text(&LIKE);
+    let direction = if query.order == Some(Order::Asc) { " ASC" } else { " DESC" };
+    on!(tx, |conn| {
+        let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM users");
+        push_filter!(count, query, names_only, now, like);
+        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+        let mut rows = QueryBuilder::<DB>::new(concat!("SELECT ", account_columns!(), " FROM users"));
+        push_filter!(rows, query, names_only, now, like);
+        rows.push(" ORDER BY ").push(sort).push(direction).push(" NULLS LAST, id").push(direction);
+        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
+        let rows: Vec<AccountRow> = rows.build_query_as().fetch_all(conn).await?;
+        Ok((rows.into_iter().map(|row| row.at(now)).collect(), total.unsigned_abs()))
+    })
+}
+
+/// The addresses of these users.
+pub async fn emails(tx: &mut Tx, ids: &[UserId]) -> Result<Vec<(UserId, String)>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(Uuid, String)> = on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new("SELECT id, email FROM users WHERE id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.0);
+        }
+        query.push(")").build_query_as().fetch_all(conn).await
+    })?;
+    Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
+}
+
+/// Remembers a sign-in, and a hash made anew when the old one had weaker parameters.
 /// Remembers a sign-in, and a hash made anew when the old one had weaker parameters. False when the password or the
 /// account is no longer what was checked.
 pub async fn signed_in(

@@ -45,6 +45,7 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("POST /notifications", [false, false, false, false, true]),
     ("GET /notifications/types", [false, false, false, true, true]),
     ("POST /notifications/preview", [false, false, false, true, true]),
+    ("POST /payments/webhook", [true, true, true, true, true]),
     ("GET /schedules", [false, false, false, true, true]),
     ("GET /schedules/{name}", [false, false, false, true, true]),
     ("GET /schedules/{name}/runs", [false, false, false, true, true]),
@@ -52,6 +53,17 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("POST /schedules/{name}/trigger", [false, false, false, false, true]),
     ("POST /schedules/{name}/pause", [false, false, false, false, true]),
     ("POST /schedules/{name}/resume", [false, false, false, false, true]),
+    ("GET /users", [false, false, false, true, true]),
+    // Of another: what is not the caller's is 404, and a viewer is told that changing it is for others. `users.rs` has
+    // the cells of one's own.
+    ("GET /users/{id}", [false, true, true, true, true]),
+    ("PUT /users/{id}", [false, true, true, true, true]),
+    ("DELETE /users/{id}", [false, true, true, false, true]),
+    ("PUT /users/{id}/follow", [false, true, false, false, false]),
+    ("DELETE /users/{id}/follow", [false, true, false, false, false]),
+    ("GET /users/{id}/followers", [false, false, true, true, true]),
+    ("GET /audit", [false, false, false, true, true]),
+    ("GET /stream", [false, true, true, true, true]),
     ("GET /launches", [true, true, true, true, true]),
     ("POST /launches", [false, false, true, false, true]),
     ("GET /launches/{id}", [true, true, true, true, true]),
@@ -74,6 +86,7 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("POST /bookings", [false, true, false, false, true]),
     ("GET /bookings/{id}", [false, true, true, true, true]),
     ("DELETE /bookings/{id}", [false, true, false, false, true]),
+    ("POST /bookings/{id}/payment", [false, true, false, false, true]),
     ("GET /status", [false, false, false, true, true]),
     ("GET /health/live", [true, true, true, true, true]),
     ("GET /health/ready", [true, true, true, true, true]),
@@ -97,6 +110,7 @@ const KEYS_MAY: &[(&str, Scope)] = &[
     ("POST /notifications", Scope::NotificationsWrite),
     ("GET /notifications/types", Scope::Read),
     ("POST /notifications/preview", Scope::Read),
+    ("GET /stream", Scope::Read),
 ];
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use astrops_api::{
     auth::Register,
     bookings::{BookingQuery, CancelBooking, NewBooking},
     ids::LaunchId,
+    jobs::JobQuery,
     launches::{CapacityLogQuery, NewLaunch},
     money::Money,
     vocabulary::{BookingStatus, PaymentStatus, Right, Role},
@@ -39,7 +40,7 @@ async fn a_customer_books_and_both_sides_are_told(daemon: TestDaemon) {
     let launch = sue.create_launch(&daemon.new_launch(10)).await.unwrap();
     let booking = carl.book(&seats(launch.id, 3)).await.unwrap();
     assert_eq!((booking.status, booking.payment_status), (BookingStatus::Confirmed, PaymentStatus::Pending));
-    assert_eq!((booking.ticket_quantity, booking.total_amount), (3, Money::of_minor(361_50).unwrap()));
+    assert_eq!((booking.ticket_quantity, booking.total_amount), (3, Money::of_minor(36_150).unwrap()));
     assert_eq!(booking.launch.title, "Aurora 7");
     let after = daemon.launch(launch.id).await;
     assert_eq!((after.number_of_attendees, after.available_tickets), (3, 7));
@@ -50,6 +51,12 @@ async fn a_customer_books_and_both_sides_are_told(daemon: TestDaemon) {
     assert_eq!(daemon.subjects_to("carl@example.com"), ["Your booking is confirmed: Aurora 7"]);
     assert_eq!(daemon.subjects_to("sue@example.com").len(), 1);
     assert!(daemon.mails_to("carl@example.com")[0].contains("361.50 USD"));
+    // Its jobs are found by its id.
+    let ops = daemon.sign_in("ops@example.com", Role::Employee, Some(Right::Operator)).await;
+    let about = |id: String| JobQuery { q: Some(id), ..JobQuery::default() };
+    let jobs = ops.jobs(&about(booking.id.to_string())).await.unwrap();
+    assert_eq!(jobs.total, 2, "to the customer and to the supplier");
+    assert!(ops.jobs(&about(launch.id.to_string())).await.unwrap().total >= 2);
     // Nothing to pay is paid.
     let free = NewLaunch { price: Money::default(), ..daemon.new_launch(1) };
     let free = sue.create_launch(&free).await.unwrap();

@@ -3,7 +3,7 @@
 use astrops_api::{
     bookings::NewBooking,
     ids::{LaunchId, UserId},
-    launches::{CancelLaunch, CapacityLogQuery, EditLaunch, LaunchQuery},
+    launches::{CancelLaunch, CapacityLogQuery, EditLaunch, LaunchQuery, NewLaunch},
     vocabulary::{BookingStatus, CapacityOperation, LaunchStatus, Order, Role},
 };
 use chrono::TimeDelta;
@@ -31,12 +31,11 @@ async fn a_supplier_makes_a_launch_that_everybody_finds(daemon: TestDaemon) {
     let launch = sue.create_launch(&daemon.new_launch(60)).await.unwrap();
     assert_eq!((launch.capacity, launch.available_tickets, launch.number_of_attendees), (60, 60, 0));
     assert_eq!(launch.status, LaunchStatus::Scheduled);
-    let mut later = daemon.new_launch(10);
-    later.title = "Borealis".to_owned();
+    let mut later = NewLaunch { title: "Borealis".to_owned(), ..daemon.new_launch(10) };
     later.start_date_time += TimeDelta::days(10);
     later.end_date_time += TimeDelta::days(10);
     later.sales_start_at = Some(daemon.now() + TimeDelta::days(1));
-    later.category = Some("Suborbital".to_owned());
+    later.category = Some("Suborbital".into());
     let later = sue.create_launch(&later).await.unwrap();
 
     let find = |query: LaunchQuery| {
@@ -85,10 +84,7 @@ async fn events_are_launches_under_another_name(daemon: TestDaemon) {
     let list = anyone.send("GET", "/events?limit=10&offset=0&sort=date&order=asc", None).await.json();
     assert_eq!(list, json!({ "events": [made], "total": 1, "page": 1, "pageSize": 10 }));
     // A 24-hex id is the same launch.
-    let hex: String = {
-        let id = astrops_api::ids::extract(id.parse::<LaunchId>().unwrap().0).unwrap();
-        id.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
+    let hex = astrops_api::ids::object_hex(id.parse::<LaunchId>().unwrap().0).unwrap();
     assert_eq!(anyone.send("GET", &format!("/events/{hex}"), None).await.json(), made);
     assert_eq!(anyone.send("GET", "/events/507f1f77bcf86cd799439011", None).await.status, 404);
     assert_eq!(anyone.send("GET", "/events/nonsense", None).await.status, 404);
@@ -133,7 +129,7 @@ async fn what_cannot_be_is_refused_field_by_field(daemon: TestDaemon) {
     assert_eq!(daemon.anyone.launches(&LaunchQuery::default()).await.unwrap().total, 0);
     let nobody =
         UserId::from(astrops_api::ids::EntityId("507f1f77bcf86cd799439011".parse::<UserId>().unwrap().0));
-    let new = astrops_api::launches::NewLaunch { host_id: Some(nobody), ..daemon.new_launch(3) };
+    let new = NewLaunch { host_id: Some(nobody), ..daemon.new_launch(3) };
     assert!(
         refusal(daemon.operator.create_launch(&new).await).contains("/hostId: must be an active supplier")
     );

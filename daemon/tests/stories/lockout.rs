@@ -3,6 +3,7 @@
 use std::{
     fmt::Debug,
     sync::{Arc, Mutex},
+    thread::ThreadId,
 };
 
 use astrops_api::{
@@ -247,9 +248,9 @@ async fn every_refusal_costs_the_same_hashes(daemon: TestDaemon) {
     daemon.stop_leaving_jobs().await;
 }
 
-/// Every statement that requests to sign in have made.
-#[derive(Clone, Default)]
-struct Statements(Arc<Mutex<Vec<String>>>);
+/// Every statement that requests to sign in have made on this thread, where this story and its daemon run.
+#[derive(Clone)]
+struct Statements(Arc<Mutex<Vec<String>>>, ThreadId);
 
 impl Statements {
     fn take(&self) -> Vec<String> {
@@ -282,7 +283,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Statements {
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
         let mut spans = context.event_scope(event).into_iter().flatten();
         let of_login = spans.any(|span| span.extensions().get::<IsLogin>().is_some_and(|login| login.0));
-        if of_login && event.metadata().target() == "sqlx::query" {
+        if of_login && std::thread::current().id() == self.1 && event.metadata().target() == "sqlx::query" {
             let mut statement = Field("summary", String::new());
             event.record(&mut statement);
             self.0.lock().unwrap().push(statement.1);
@@ -295,9 +296,10 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Statements {
 async fn every_refusal_costs_the_same_statements() {
     let Some(daemon) = TestDaemon::start(Engine::Postgres).await else { return };
     let kinds = refusals(&daemon).await;
-    let statements = Statements::default();
+    let statements = Statements(Arc::default(), std::thread::current().id());
+    // For the whole process: of one thread only, what other stories have met first would stay switched off.
     let subscriber = tracing_subscriber::registry().with(statements.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
     for (kind, email) in kinds {
         guess_often(&daemon, email, 1).await;

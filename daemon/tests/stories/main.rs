@@ -1,19 +1,24 @@
 //! Stories through the public door: a real daemon, the real typed client.
 mod access;
+mod audit;
 mod auth;
 mod bad_input;
 mod bookings;
 mod documents;
+mod events;
 mod jobs;
 mod keys;
 mod launches;
 mod lockout;
 mod logs;
 mod notifications;
+mod payments;
 mod rate_limit;
 mod samples;
 mod schedules;
 mod sessions;
 mod shutdown;
 mod smtp;
+mod stripe;
 mod support;
+mod users;

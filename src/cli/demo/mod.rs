@@ -100,7 +100,7 @@ impl Args {
             }
         });
         announce(out, &client, &staff, seed, folder.path())?;
-        let traffic = Traffic::new(client.clone(), staff.service.clone(), dice);
+        let traffic = Traffic::new(client.clone(), staff.operator.clone(), dice);
         let traffic = tokio::spawn(traffic.run(stop.clone()));
         let left = if self.no_console {
             stop.cancelled().await;

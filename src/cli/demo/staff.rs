@@ -1,8 +1,10 @@
-//! Who works in the demo: an operator, a viewer, and the Customer API.
+//! Who works in the demo: an operator, a viewer, and, with a key, the Customer API.
 
 use astrops_api::{
-    Secret,
-    vocabulary::{Right, Role},
+    Client, ClientError, Secret,
+    auth::Login,
+    keys::NewKey,
+    vocabulary::{Right, Role, Scope},
 };
 use astrops_daemon::{
     Clock,
@@ -26,17 +28,13 @@ pub struct Staff {
     pub operator: Account,
     /// May look.
     pub viewer: Account,
-    /// The program that customers use.
-    pub service: Account,
 }
 
 impl Staff {
     /// Adds them to the database, with passwords of this demo only.
     pub async fn hire(config: &Config, clock: &Clock, dice: &mut StdRng) -> anyhow::Result<Self> {
         let mut accounts = Vec::new();
-        for (name, right) in
-            [("ana", Right::Operator), ("vera", Right::Viewer), ("customer-api", Right::Operator)]
-        {
+        for (name, right) in [("ana", Right::Operator), ("vera", Right::Viewer)] {
             let account =
                 Account { email: format!("{name}@astrobookings.example"), password: password(dice) };
             let new = NewUser {
@@ -50,10 +48,19 @@ impl Staff {
             add_user(config, clock, new).await?;
             accounts.push(account);
         }
-        let [operator, viewer, service] =
-            accounts.try_into().map_err(|_| anyhow::anyhow!("somebody is missing"))?;
-        Ok(Self { operator, viewer, service })
+        let [operator, viewer] = accounts.try_into().map_err(|_| anyhow::anyhow!("somebody is missing"))?;
+        Ok(Self { operator, viewer })
     }
+}
+
+/// The Customer API: `operator` makes a key for it.
+pub async fn service(public: &Client, operator: &Account) -> Result<Client, ClientError> {
+    let login = Login::new(&operator.email, operator.password.clone());
+    let operator = public.with_token(public.login(&login).await?.token);
+    let scopes = vec![Scope::LogsWrite, Scope::NotificationsWrite, Scope::JobsWrite];
+    let made = operator.create_key(&NewKey { name: "customer-api".to_owned(), scopes }).await?;
+    operator.logout().await?;
+    Ok(public.with_token(made.secret))
 }
 
 /// Two words and four digits: easy to type from the screen, and worth nothing after the demo.

@@ -32,9 +32,9 @@ const OPENING: usize = 25;
 pub struct Traffic {
     /// Signed in by nobody.
     public: Client,
-    /// Signed in as the Customer API.
+    /// With the key of the Customer API.
     service: Client,
-    account: Account,
+    operator: Account,
     market: Market,
     dice: StdRng,
     clock: Clock,
@@ -42,10 +42,10 @@ pub struct Traffic {
 
 impl Traffic {
     /// Traffic on the daemon of `client`; everything random comes from `dice`.
-    pub fn new(client: Client, account: Account, dice: StdRng) -> Self {
+    pub fn new(client: Client, operator: Account, dice: StdRng) -> Self {
         let (service, clock) = (client.clone(), Clock::system());
         let market = Market::new(client.clone(), clock.clone());
-        Self { public: client, service, account, market, dice, clock }
+        Self { public: client, service, operator, market, dice, clock }
     }
 
     /// Goes on until `stop`.
@@ -61,7 +61,10 @@ impl Traffic {
     }
 
     async fn open(&mut self) {
-        self.sign_in().await;
+        match staff::service(&self.public, &self.operator).await {
+            Ok(service) => self.service = service,
+            Err(error) => noted(Err(error)),
+        }
         // Each type once, to each kind of recipient in turn: something is delivered, retried and dead at once.
         for (number, &kind) in NotificationType::ALL.iter().enumerate() {
             let (name, recipient) = sample::customer(number);
@@ -77,10 +80,7 @@ impl Traffic {
 
     async fn act(&mut self) {
         let done = match self.dice.random_range(0..100) {
-            0..40 => {
-                noted(self.market.act(&mut self.dice).await);
-                Ok(())
-            }
+            0..40 => self.market.act(&mut self.dice).await,
             40..60 => self.notification().await,
             60..80 => self.story().await,
             80..86 => self.visit(true).await,
@@ -89,19 +89,7 @@ impl Traffic {
             94..97 => self.upkeep().await,
             _ => self.odd().await,
         };
-        let ended =
-            done.as_ref().is_err_and(|error| error.problem().is_some_and(|problem| problem.status == 401));
         noted(done);
-        if ended {
-            self.sign_in().await;
-        }
-    }
-
-    async fn sign_in(&mut self) {
-        let login = Login::new(&self.account.email, self.account.password.clone());
-        if let Ok(signed_in) = self.public.login(&login).await {
-            self.service = self.public.with_token(signed_in.token);
-        }
     }
 
     fn somebody(&mut self) -> (&'static str, String) {

@@ -46,9 +46,12 @@ pub struct Args {
     /// Created until this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = times::past)]
     to: Option<DateTime<Utc>>,
-    /// Only with this text in recipient, subject, key or error, whatever the case
-    #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search")]
+    /// Only with this text in recipient, subject, key, error, or the id of what it is about
+    #[arg(long = "query", value_name = "TEXT", alias = "q", alias = "search", conflicts_with = "words")]
     q: Option<String>,
+    /// Another way to say --query: an address, the id of a booking
+    #[arg(value_name = "TEXT")]
+    words: Option<String>,
     /// Older than the job with this id
     #[arg(long, value_name = "ID")]
     before: Option<JobId>,
@@ -87,7 +90,7 @@ impl Args {
             schedule: self.schedule,
             from: self.from,
             to: self.to,
-            q: self.q,
+            q: self.q.or(self.words),
             before: self.before,
             after: self.after,
             page,

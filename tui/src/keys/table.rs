@@ -200,7 +200,7 @@ pub const TABLE: &[Binding] = &[
     row(A::Follow, &[Bookings], &["l"], "its jobs")
         .does("Shows the jobs that name the booking.")
         .menu()
-        .twin("astrops jobs list ID"),
+        .twin("astrops jobs list --query ID"),
     row(A::Status, &[Bookings], &["s"], "status")
         .does("Shows all, pending, confirmed, cancelled bookings in turn.")
         .hint("status"),
@@ -230,7 +230,7 @@ pub const TABLE: &[Binding] = &[
     row(A::Follow, &[Launches], &["l"], "its jobs")
         .does("Shows the jobs that name the launch.")
         .menu()
-        .twin("astrops jobs list ID"),
+        .twin("astrops jobs list --query ID"),
     row(A::Status, &[Launches], &["s"], "status")
         .does("Shows all, scheduled, cancelled, completed launches in turn.")
         .hint("status"),
@@ -257,7 +257,7 @@ pub const TABLE: &[Binding] = &[
         .hint("disable"),
     row(A::ChangeRole, &[Users], &["E"], "role and right")
         .does("Makes the user a customer, supplier or employee; an employee a viewer or an operator.")
-        .changes("astrops users role ID ROLE"),
+        .changes("astrops users role ID ROLE --right RIGHT"),
     row(A::ToBookings, &[Users], &["b"], "its bookings")
         .does("Shows the bookings of the user.")
         .menu()
@@ -270,12 +270,12 @@ pub const TABLE: &[Binding] = &[
     row(A::Follow, &[Users], &["l"], "its jobs")
         .does("Shows the mails to the user.")
         .menu()
-        .twin("astrops jobs list EMAIL"),
+        .twin("astrops jobs list --query EMAIL"),
     row(A::Status, &[Users], &["s"], "role")
         .does("Shows all users, employees, suppliers, customers in turn.")
         .hint("role"),
-    row(A::ServiceKeys, &[Users, Keys], &["a"], "service keys")
-        .does("Shows the keys with which other programs call, or the users again.")
+    row(A::ServiceKeys, &[Users], &["a"], "service keys")
+        .does("Shows the keys with which other programs call.")
         .menu()
         .hint("keys")
         .twin("astrops keys list"),
@@ -291,6 +291,10 @@ pub const TABLE: &[Binding] = &[
         .does("Ends a key for good: whatever calls with it is refused.")
         .changes("astrops keys revoke ID")
         .hint("revoke"),
+    row(A::ServiceKeys, &[Keys], &["a"], "users")
+        .does("Shows the users again.")
+        .menu()
+        .twin("astrops users list"),
     // Schedules
     row(A::Open, &[Schedules], &["Enter", "d"], "detail")
         .does("Shows the next fires and the last runs.")

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use astrops_api::{
     Client, ClientError,
-    audit::{AuditEntry, AuditQuery},
+    audit::AuditQuery,
     auth::{Login, SignedIn},
     bookings::BookingQuery,
     client::{ExecuteAnswer, http_client},
@@ -12,14 +12,15 @@ use astrops_api::{
     keys::NewKey,
     launches::CapacityLogQuery,
     logs::{HistogramQuery, LogQuery},
-    vocabulary::Severity,
+    vocabulary::{BookingStatus, PaymentStatus, Severity},
 };
+use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use super::{Finished, session_over};
 use crate::{
-    files::{BookingFile, LaunchFile, ROWS, UserFile},
+    files::{BookingFile, History, LaunchFile, ROWS, Today, UserFile},
     message::{Change, Outcome, Request, Update},
     screen::Place,
 };
@@ -92,6 +93,7 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
         Request::User(id, sessions) => Update::User(Arc::new(user(client, *id, *sessions).await?)),
         Request::Keys => Update::Keys(client.keys().await?.keys),
         Request::Find(id) => Update::Found(*id, find(client, *id).await?),
+        Request::Today(midnight) => Update::Today(today(client, *midnight).await?),
         // The link answers these itself and never hands them on.
         Request::SignIn(_) | Request::SignOut | Request::Change(_) => {
             return Err(ClientError::Unexpected("not a question".into()));
@@ -100,9 +102,13 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
 }
 
 /// What was done to the thing with this id, newest first.
-async fn history(client: &Client, id: EntityId) -> Result<Vec<AuditEntry>, ClientError> {
+async fn history(client: &Client, id: EntityId) -> Result<History, ClientError> {
     let query = AuditQuery { target: Some(id.to_string()), page_size: Some(ROWS), ..AuditQuery::default() };
-    Ok(client.audit(&query).await?.entries)
+    match client.audit(&query).await {
+        Ok(page) => Ok(History::Known(page.entries)),
+        Err(error) if is_fault(&error) => Err(error),
+        Err(error) => Ok(History::Refused(error.to_string())),
+    }
 }
 
 async fn booking(client: &Client, id: BookingId) -> Result<BookingFile, ClientError> {
@@ -133,6 +139,21 @@ async fn user(client: &Client, id: UserId, with_sessions: bool) -> Result<UserFi
     let (account, sessions, bookings, history) =
         tokio::try_join!(client.user(id), sessions, client.bookings(&latest), history(client, id.into()))?;
     Ok(UserFile { account, sessions, bookings, history })
+}
+
+/// How much was sold since `midnight`: counts only, one row each travels.
+async fn today(client: &Client, midnight: DateTime<Utc>) -> Result<Today, ClientError> {
+    let one = BookingQuery { page_size: Some(1), ..BookingQuery::default() };
+    let booked = BookingQuery { from: Some(midnight), ..one.clone() };
+    let cancelled = BookingQuery { status: Some(BookingStatus::Cancelled), ..booked.clone() };
+    let unpaid = BookingQuery {
+        status: Some(BookingStatus::Confirmed),
+        payment_status: Some(PaymentStatus::Pending),
+        ..one
+    };
+    let (booked, cancelled, unpaid) =
+        tokio::try_join!(client.bookings(&booked), client.bookings(&cancelled), client.bookings(&unpaid))?;
+    Ok(Today { booked: booked.total, cancelled: cancelled.total, unpaid: unpaid.total })
 }
 
 /// Where in the console the thing with this id is: its id does not say what it is.

@@ -2,15 +2,19 @@
 
 mod server;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use astrops_api::{
     Client, auth::Login, bookings::CancelBooking, ids::JobId, keys::NewKey, vocabulary::Scope,
 };
+use futures::FutureExt;
 use server::{HELD, Server, problem};
 use tokio::sync::mpsc;
 
-use super::Link;
+use super::{Held, Link, Renew};
 use crate::{
     message::{Change, LinkState, LogItem, Request, Update},
     screen::Place,
@@ -31,9 +35,13 @@ impl Console {
     }
 
     fn with(client: Client, token: Option<&str>) -> Self {
+        Self::renewing(client, token, None)
+    }
+
+    fn renewing(client: Client, token: Option<&str>, renew: Option<Renew>) -> Self {
         let (requests, inbox) = mpsc::channel(8);
         let (outbox, updates) = mpsc::channel(8);
-        tokio::spawn(Link::new(client, token.map(Into::into), inbox, outbox, || 0.5).run());
+        tokio::spawn(Link::new(client, token.map(Into::into), renew, inbox, outbox, || 0.5).run());
         Self { requests, updates }
     }
 
@@ -229,10 +237,70 @@ async fn signing_in_after_the_session_ended() {
     server.set(|script| assert!(!script.signed.iter().any(|line| line.contains("login")), "an old token"));
 
     let user = serde_json::to_string(&testing::operator()).unwrap();
-    let answer = format!(r#"{{"token":"new","expiresIn":3600,"user":{user}}}"#);
+    let answer = format!(r#"{{"token":"new","expiresIn":3600,"refreshToken":"next","user":{user}}}"#);
     server.set(|script| script.answers = vec![("POST /auth/login", 200, answer)]);
     console.requests.send(login()).await.unwrap();
     console.live().await;
+}
+
+/// Gives these tokens, one after the other; what was spent comes out of the channel.
+fn renewals(held: Vec<Held>) -> (Renew, mpsc::UnboundedReceiver<Option<String>>) {
+    let (asked, questions) = mpsc::unbounded_channel();
+    let held = Mutex::new(held.into_iter());
+    let renew: Renew = Arc::new(move |spent| {
+        asked.send(spent.map(|spent| spent.expose().to_owned())).unwrap();
+        let next = held.lock().unwrap().next().expect("no more renewals than these");
+        futures::future::ready(Ok(Some(next))).boxed()
+    });
+    (renew, questions)
+}
+
+fn held(token: &str, millis: u64) -> Held {
+    Held { token: token.into(), good_for: Duration::from_millis(millis) }
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends_and_the_streams_go_on() {
+    let server = Server::start().await;
+    let (renew, mut questions) = renewals(vec![held("kept", 100), held("next", 3_600_000)]);
+    let mut console = Console::renewing(server.client(), Some("kept"), Some(renew));
+    console.live().await;
+    assert_eq!(questions.recv().await.unwrap(), None, "is it still good?");
+    assert_eq!(questions.recv().await.unwrap().as_deref(), Some("kept"), "another one than this");
+    server.log(7);
+    console.logs_until(7).await;
+    assert_eq!(server.seen("GET /logs/stream").len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once() {
+    let server = Server::start().await;
+    server.set(|script| script.answers.push(("GET /auth/me", 401, problem(401, "the token has ended"))));
+    let (renew, mut questions) = renewals(vec![held("kept", 3_600_000), held("next", 3_600_000)]);
+    let mut console = Console::renewing(server.client(), Some("kept"), Some(renew));
+    let ended =
+        |update: &Update| if let Update::SessionEnded(why) = update { Some(why.clone()) } else { None };
+    assert_eq!(console.wait(ended).await, "the token has ended", "the next one was refused, too");
+    let asked = [questions.recv().await.unwrap(), questions.recv().await.unwrap()];
+    assert_eq!(asked, [None, Some("kept".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_refused_token_makes_place_for_the_next_one() {
+    let server = Arc::new(Server::start().await);
+    server.set(|script| script.answers.push(("GET /auth/me", 401, problem(401, "the token has ended"))));
+    let daemon = server.clone();
+    let renew: Renew = Arc::new(move |spent| {
+        // Nobody knows of another one until this one was refused; the next one is taken.
+        let next = spent.map(|_| {
+            daemon.set(|script| script.answers.clear());
+            held("next", 3_600_000)
+        });
+        futures::future::ready(Ok(next)).boxed()
+    });
+    let mut console = Console::renewing(server.client(), Some("kept"), Some(renew));
+    console.live().await;
+    assert_eq!(server.seen("GET /auth/me").len(), 2);
 }
 
 #[tokio::test]
@@ -257,7 +325,7 @@ async fn the_file_of_a_booking_is_gathered_from_its_calls() {
     let server = Server::start().await;
     let file = testing::booking_file(7);
     let id = file.detail.booking.id;
-    let audit = serde_json::json!({"entries": file.history, "total": 2, "page": 1, "pageSize": 20});
+    let audit = serde_json::json!({"entries": &file.history, "total": 2, "page": 1, "pageSize": 20});
     server.set(|script| {
         script.answers.push(("GET /bookings/", 200, json(&file.detail)));
         script.answers.push(("GET /audit", 200, audit.to_string()));

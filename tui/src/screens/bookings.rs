@@ -81,7 +81,7 @@ impl Kind for Bookings {
                 (row.status.to_string(), booking_style(row.status, context.look))
             }),
             column("PAYMENT", 8, 0, |row, context| {
-                (row.payment_status.to_string(), payment_style(row.payment_status, context.look))
+                (row.payment_status.to_string(), payment_style(row, context.look))
             }),
             column("BOOKED", 11, 3, |row, context| {
                 (format::moment(row.booking_date, context.now), Style::new())
@@ -215,7 +215,7 @@ fn head(booking: &Booking, context: &Context<'_>) -> Lines {
             format!("{seats}  {}  {}", booking.total_amount, booking.status),
             booking_style(booking.status, look),
         ),
-        (format!("payment   {}", booking.payment_status), payment_style(booking.payment_status, look)),
+        (format!("payment   {}", booking.payment_status), payment_style(booking, look)),
     ];
     lines.extend(id_lines(booking.id.into(), look));
     lines.extend(

@@ -13,13 +13,14 @@ use astrops_api::{
     status::Status,
     vocabulary::Severity,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
 };
 
 use crate::{
+    files::Today,
     format,
     keys::{Action, Scope},
     layers::{Confirm, Layer, Page},
@@ -50,6 +51,7 @@ pub struct Dashboard {
     schedules: Vec<Schedule>,
     errors: VecDeque<LogEntry>,
     needs: Vec<Need>,
+    today: Option<Today>,
     /// How far the daemon's clock was from ours when it last told.
     skew: TimeDelta,
     focus: Focus,
@@ -59,6 +61,7 @@ pub struct Dashboard {
     status_due: Due,
     stats_due: Due,
     slow_due: Due,
+    today_due: Due,
     /// When the histogram was asked for last, and whether an error has come since.
     histogram_asked: Option<DateTime<Utc>>,
     histogram_old: bool,
@@ -227,6 +230,7 @@ impl Screen for Dashboard {
                 self.slow_due.hurry();
                 return Vec::new();
             }
+            Update::Today(today) => self.today = Some(*today),
             Update::Logs(items) => {
                 for item in items {
                     if let LogItem::Entry(entry) = item
@@ -262,6 +266,10 @@ impl Screen for Dashboard {
             effects.extend([Request::Errors, Request::Schedules].map(Effect::Ask));
             self.histogram_old = true;
             self.histogram_asked = None;
+        }
+        if visible && self.today_due.is_now(context.now, Duration::from_secs(10)) {
+            let midnight = context.now.date_naive().and_time(NaiveTime::MIN).and_utc();
+            effects.push(Effect::Ask(Request::Today(midnight)));
         }
         // A flood of errors must not become a flood of questions.
         let rested = self.histogram_asked.is_none_or(|at| context.now - at >= TimeDelta::seconds(5));

@@ -12,6 +12,7 @@ mod words;
 use std::{collections::HashSet, fmt::Display, hash::Hash, str::FromStr, sync::Arc, time::Duration};
 
 use astrops_api::{
+    auth::User,
     ids::EntityId,
     vocabulary::{EntityType, Order},
 };
@@ -276,6 +277,10 @@ impl<K: Kind> Screen for Entities<K> {
         match &self.chosen()[..] {
             [] if self.split.in_detail() => Err(format!("the {} is not loaded", K::NOUN)),
             [] => Err(format!("there is no {} under the cursor", K::NOUN)),
+            // Searching a masked address letter by letter would unmask it: the daemon refuses.
+            _ if action == Action::Follow && !context.user.is_some_and(User::is_operator) => {
+                Err("only operators look for jobs by a word or an id".into())
+            }
             rows if own => K::available(action, rows, context),
             _ => Ok(()),
         }

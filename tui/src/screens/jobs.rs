@@ -148,7 +148,13 @@ impl Screen for Jobs {
                 Err("there is no job under the cursor".into())
             }
             Action::ToSubject if self.chosen().first().and_then(|job| acts::subject(job)).is_none() => {
-                Err("it names no booking, launch or user".into())
+                let mail = self.chosen().first().and_then(|job| job.notification.as_ref());
+                Err(match mail {
+                    Some(mail) if mail.data.is_none() => {
+                        "what a mail is about is private: Enter, then U".into()
+                    }
+                    _ => "it names no booking, launch or user".into(),
+                })
             }
             _ => Ok(()),
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{id, now, operator, typed};
 use crate::{
-    files::{BookingFile, LaunchFile, UserFile},
+    files::{BookingFile, History, LaunchFile, Today, UserFile},
     message::{Request, Update},
 };
 
@@ -35,7 +35,7 @@ pub fn launch(number: usize) -> Launch {
     typed(json!({
         "id": entity(1, number), "hostId": entity(3, 1), "title": format!("Lunar Orbit {number}"),
         "description": "Once around the Moon.\nBring a camera.", "venue": "Cape Canaveral",
-        "category": (number % 2 == 0).then_some("orbital"), "startDateTime": start,
+        "category": number.is_multiple_of(2).then_some("orbital"), "startDateTime": start,
         "endDateTime": start + TimeDelta::hours(3), "capacity": capacity, "numberOfAttendees": held,
         "availableTickets": capacity - held, "price": 120.5, "isActive": number % 7 != 6,
         "status": status,
@@ -101,7 +101,7 @@ pub fn booking_file(number: usize) -> Arc<BookingFile> {
     let payments = [payment("failed", Some("Your card was declined.")), payment("paid", None)];
     let more = json!({"payments": payments, "capacityLog": [seat_change(number, "reserve")]});
     detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Arc::new(BookingFile { detail: typed(detail), history: typed(history("booking.cancel")) })
+    Arc::new(BookingFile { detail: typed(detail), history: History::Known(typed(history("booking.cancel"))) })
 }
 
 /// Everything about a launch.
@@ -112,7 +112,7 @@ pub fn launch_file(number: usize) -> Arc<LaunchFile> {
         launch: launch(number),
         bookings: BookingPage { total: 37, ..bookings(3) },
         capacity: typed(capacity),
-        history: typed(history("launch.update")),
+        history: History::Known(typed(history("launch.update"))),
     })
 }
 
@@ -131,7 +131,7 @@ pub fn account(number: usize) -> Account {
         "role": role, "right": right, "createdAt": now() - TimeDelta::days(30), "isActive": number % 4 != 3,
         "isLocked": locked, "lockedUntil": locked.then(|| now() + TimeDelta::minutes(4)),
         "failedLoginAttempts": if locked { 5 } else { 0 },
-        "lastLoginAt": (number % 2 == 0).then(|| now() - TimeDelta::hours(2)), "updatedAt": now(),
+        "lastLoginAt": number.is_multiple_of(2).then(|| now() - TimeDelta::hours(2)), "updatedAt": now(),
     }))
 }
 
@@ -149,7 +149,7 @@ pub fn user_file(number: usize) -> Arc<UserFile> {
         account: account(number),
         sessions: Some(typed(json!([session]))),
         bookings: bookings(2),
-        history: typed(history("user.unlock")),
+        history: History::Known(typed(history("user.unlock"))),
     })
 }
 
@@ -186,6 +186,7 @@ pub fn answer_of(request: &Request) -> Option<Update> {
             let number = (0..40).find(|number| account(*number).user.id == *id).unwrap_or(1);
             Update::User(user_file(number))
         }
+        Request::Today(_) => Update::Today(Today { booked: 25, cancelled: 4, unpaid: 21 }),
         Request::Keys => Update::Keys(service_keys()),
         _ => return None,
     })

@@ -25,7 +25,7 @@ impl TestDaemon {
             start_date_time: start,
             end_date_time: start + TimeDelta::hours(3),
             capacity,
-            price: Money::of_minor(120_50).unwrap(),
+            price: Money::of_minor(12_050).unwrap(),
             sales_start_at: None,
             host_id: None,
         }

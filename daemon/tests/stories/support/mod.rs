@@ -75,6 +75,11 @@ impl TestDaemon {
 
     /// Starts a daemon whose configuration `adjust` has changed.
     pub async fn start_with(engine: Engine, adjust: impl FnOnce(&mut Config)) -> Option<Self> {
+        Self::start_at(engine, Clock::mock(START.parse().unwrap()), adjust).await
+    }
+
+    /// The same by another clock, for servers that tell the time.
+    pub async fn start_at(engine: Engine, clock: Clock, adjust: impl FnOnce(&mut Config)) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::defaults(dir.path()).unwrap();
         config.server.bind = "127.0.0.1:0".parse().unwrap();
@@ -84,7 +89,6 @@ impl TestDaemon {
             config.database.url = database::new_postgres().await?.into();
         }
         adjust(&mut config);
-        let clock = Clock::mock(START.parse().unwrap());
         Some(Self::run(config, clock, Some(dir)).await)
     }
 

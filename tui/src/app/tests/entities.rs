@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::{
     app::Settings,
+    files::History,
     message::{Change, LinkState, Outcome, Request, Update},
     screen::Place,
     testing::{
@@ -334,6 +335,8 @@ fn who_may_only_look_is_told_why() {
     harness.tell(&Update::Welcome(viewer));
     harness.press("C");
     assert!(harness.screen(120, 24).contains("it needs the operator right; you are a viewer"));
+    harness.press("l");
+    assert!(harness.screen(120, 24).contains("only operators look for jobs by a word or an id"));
     harness.press("6").answer_all();
     harness.press("a");
     assert!(harness.screen(120, 24).contains("only operators see service keys"));
@@ -387,7 +390,8 @@ fn hostile_names_reach_no_cell_and_no_clipboard() {
     file.detail.booking.user.email = Some(hostile.into());
     file.detail.booking.cancellation_reason = Some(hostile.into());
     file.detail.payments[0].error = Some(hostile.into());
-    file.history[0].reason = Some(hostile.into());
+    let History::Known(history) = &mut file.history else { panic!("the sample has a history") };
+    history[0].reason = Some(hostile.into());
     let mut launched = (*launch_file(0)).clone();
     launched.launch.title = hostile.into();
     launched.launch.description = Some(hostile.into());

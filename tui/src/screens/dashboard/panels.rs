@@ -92,6 +92,7 @@ impl Dashboard {
         let focused = self.focus == Focus::Needs;
         let title = format!("Needs attention {}", self.needs.len());
         let inner = panel::panel(buffer, area, look, &title, focused);
+        self.draw_today(buffer, area, context, title.len());
         if self.needs.is_empty() {
             let known = self.status.is_some() && self.stats.is_some();
             let words = if known { " Nothing. All is well." } else { " loading" };
@@ -108,6 +109,22 @@ impl Dashboard {
         });
         let cursor = (focused && !self.needs.is_empty()).then(|| self.needs_scroll.row());
         panel::paint_rows(buffer, inner, look, lines, cursor);
+    }
+
+    /// What is sold, in the border: it needs nobody.
+    fn draw_today(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>, title: usize) {
+        let Some(today) = self.today else { return };
+        let count = format::count;
+        let words = format!(
+            " today {} booked, {} cancelled; {} unpaid ",
+            count(today.booked),
+            count(today.cancelled),
+            count(today.unpaid)
+        );
+        if words.len() + title + 6 <= usize::from(area.width) {
+            let wide = u16::try_from(words.len()).unwrap_or(0);
+            buffer.set_string(area.right() - wide - 1, area.y, words, context.look.dim);
+        }
     }
 
     pub(super) fn draw_next(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {

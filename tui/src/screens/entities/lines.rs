@@ -3,7 +3,6 @@
 use std::fmt::Display;
 
 use astrops_api::{
-    audit::AuditEntry,
     bookings::{Booking, BookingPage},
     ids::{EntityId, object_hex},
     launches::CapacityChange,
@@ -11,7 +10,7 @@ use astrops_api::{
 };
 use ratatui::style::Style;
 
-use crate::{format, screen::Context, theme::Look};
+use crate::{files::History, format, screen::Context, theme::Look};
 
 /// Text with its style, one line each.
 pub type Lines = Vec<(String, Style)>;
@@ -42,9 +41,10 @@ pub const fn booking_style(status: BookingStatus, look: &Look) -> Style {
     }
 }
 
-/// Where its payment stands, as a style.
-pub const fn payment_style(status: PaymentStatus, look: &Look) -> Style {
-    match status {
+/// Where its payment stands, as a style. Nobody waits for the payment of what is cancelled.
+pub fn payment_style(booking: &Booking, look: &Look) -> Style {
+    match booking.payment_status {
+        PaymentStatus::Pending if booking.status == BookingStatus::Cancelled => look.dim,
         PaymentStatus::Paid => look.good,
         PaymentStatus::Pending => look.warning,
         PaymentStatus::Failed => look.bad,
@@ -93,10 +93,17 @@ pub fn capacity_lines(changes: &[CapacityChange], total: u64, context: &Context<
 }
 
 /// Who did what, newest first.
-pub fn history_lines(entries: &[AuditEntry], context: &Context<'_>) -> Lines {
+pub fn history_lines(history: &History, context: &Context<'_>) -> Lines {
     let mut lines = Lines::new();
     let look = context.look;
     heading(&mut lines, "History, newest first", look);
+    let entries = match history {
+        History::Known(entries) => entries,
+        History::Refused(reason) => {
+            lines.push((format!("  {reason}"), look.bad));
+            return lines;
+        }
+    };
     if entries.is_empty() {
         lines.push(("  nothing is recorded".to_owned(), look.dim));
     }
