@@ -11,7 +11,7 @@ use crate::{
     auth::{ChangePassword, Login, Refresh, Refreshed, Register, Registered, Sessions, SignedIn},
     bookings::{Booking, BookingDetail, BookingPage, BookingQuery, CancelBooking, NewBooking, Paid, Pay},
     events::{DomainEvent, EventStreamQuery},
-    ids::{BookingId, JobId, KeyId, LaunchId, SessionId, UserId},
+    ids::{BookingId, EntityId, JobId, KeyId, LaunchId, SessionId, UserId},
     jobs::{Delay, Execute, Executed, Job, JobDetail, JobPage, JobQuery, JobStats, NewJob, PauseTypes},
     keys::{KeyMade, NewKey, ServiceKey, ServiceKeys},
     launches::{
@@ -20,10 +20,15 @@ use crate::{
     },
     logs::{Histogram, HistogramQuery, LogEntry, LogPage, LogQuery, LogStreamQuery, NewLog, OneOrMany},
     notifications::{NewNotification, NewPreview, NotificationQueued, NotificationTypes, Preview},
+    reconciliation::{
+        ChangePage, ChangeQuery, ConflictPage, ConflictQuery, Diff, EventQueued, Mappings, NewEvent,
+        NewReconciliation, ReconEvent, ReconJob, ReconJobPage, ReconJobQuery,
+    },
     schedules::{EditSchedule, Schedule, ScheduleRun, ScheduleRuns, Schedules},
     sse::{self, EventStream},
     status::{Health, Status},
     users::{Account, EditUser, FollowerPage, FollowerQuery, UserPage, UserQuery},
+    vocabulary::EntityType,
 };
 
 /// Why a call gave no answer of its type.
@@ -372,6 +377,46 @@ impl Client {
     /// GET /audit.
     pub async fn audit(&self, query: &AuditQuery) -> Answer<AuditPage> {
         self.get("/audit", query).await
+    }
+
+    /// POST /reconciliation.
+    pub async fn reconcile(&self, body: &NewReconciliation) -> Answer<ReconJob> {
+        self.post("/reconciliation", body).await
+    }
+
+    /// POST /reconciliation/events.
+    pub async fn nominate(&self, body: &NewEvent) -> Answer<EventQueued> {
+        self.post("/reconciliation/events", body).await
+    }
+
+    /// GET /reconciliation/events/{id}.
+    pub async fn recon_event(&self, id: uuid::Uuid) -> Answer<ReconEvent> {
+        self.get(&format!("/reconciliation/events/{id}"), &()).await
+    }
+
+    /// GET /reconciliation/jobs.
+    pub async fn recon_jobs(&self, query: &ReconJobQuery) -> Answer<ReconJobPage> {
+        self.get("/reconciliation/jobs", query).await
+    }
+
+    /// GET /reconciliation/diff/{entityType}/{entityId}.
+    pub async fn recon_diff(&self, kind: EntityType, id: EntityId) -> Answer<Diff> {
+        self.get(&format!("/reconciliation/diff/{kind}/{id}"), &()).await
+    }
+
+    /// GET /reconciliation/mapping.
+    pub async fn recon_mapping(&self) -> Answer<Mappings> {
+        self.get("/reconciliation/mapping", &()).await
+    }
+
+    /// GET /reconciliation/conflicts.
+    pub async fn recon_conflicts(&self, query: &ConflictQuery) -> Answer<ConflictPage> {
+        self.get("/reconciliation/conflicts", query).await
+    }
+
+    /// GET /reconciliation/changes.
+    pub async fn recon_changes(&self, query: &ChangeQuery) -> Answer<ChangePage> {
+        self.get("/reconciliation/changes", query).await
     }
 
     /// POST /logs with one entry.

@@ -24,6 +24,7 @@ pub mod money;
 pub mod notifications;
 pub mod paging;
 pub mod problem;
+pub mod reconciliation;
 pub mod schedules;
 pub mod secret;
 pub mod sse;

@@ -180,6 +180,15 @@ words! {
         /// A user (*extension*).
         User = "user",
     }
+    /// What was done to an entity on the caller's side.
+    ReconAction {
+        /// It is new.
+        Create = "create",
+        /// It changed.
+        Update = "update",
+        /// It is gone.
+        Delete = "delete",
+    }
     /// The mails that we send; each has a template and required data.
     NotificationType {
         /// To a supplier: somebody booked.

@@ -18,7 +18,7 @@ use crate::{
     store::{
         bookings, follows, idempotency, interests, launches, lockout,
         outbox::{self, NewEvent},
-        sessions,
+        reconcile, sessions,
         users::{self, NewUser},
     },
 };
@@ -135,6 +135,7 @@ pub async fn erase(
     sessions::delete_of(tx, user.id).await?;
     lockout::forget(tx, &lockout::key_of(&user.email)).await?;
     idempotency::delete_of(tx, &format!("user:{}", user.id)).await?;
+    reconcile::forget_user(tx, user.id.into()).await?;
     users::erase(tx, user.id, &format!("deleted-{}{ERASED}", user.id), act.now).await?;
     let event = NewEvent::user(DomainEventKind::UserDeleted, user.id, json!({ "role": user.role }));
     outbox::insert(tx, clock, act.now, &[event]).await?;

@@ -32,6 +32,7 @@ use crate::{
     notify::{Templates, Transport},
     payments::Cashier,
     queue::{self, Queue},
+    reconcile::engine::Engine,
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
     tail::Tail,
@@ -94,11 +95,13 @@ impl Daemon {
         let desk =
             Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
         let cashier = Cashier::new(clock.clone(), desk.clone(), &config.payments)?;
+        let engine = Engine::new(context.clone(), documents.clone(), config.jobs.max_attempts);
         let handlers = jobs::handlers(
             &context,
             mailroom.clone(),
             desk.clone(),
             cashier.clone(),
+            engine.clone(),
             config.jobs,
             &config.logs,
         );
@@ -120,6 +123,7 @@ impl Daemon {
             mailroom,
             desk,
             cashier,
+            engine,
             queue: queue.handle(),
             scheduler: Scheduler::new(db.clone(), clock.clone(), config.jobs.max_attempts),
             recorder: Recorder::start(db.clone(), &recorders),

@@ -73,6 +73,7 @@ const fn read() -> Who {
 
 const EMPLOYEE: Who = Who::Employee(None);
 const OPERATOR: Who = Who::Operator(None);
+const RECONCILE: Who = Who::Operator(Some(Scope::ReconciliationWrite));
 
 /// Method, path and who.
 pub const TABLE: &[(Method, &str, Who)] = &[
@@ -111,6 +112,14 @@ pub const TABLE: &[(Method, &str, Who)] = &[
     (Method::POST, "/notifications", Who::Operator(Some(Scope::NotificationsWrite))),
     (Method::GET, "/notifications/types", read()),
     (Method::POST, "/notifications/preview", read()),
+    (Method::POST, "/reconciliation", RECONCILE),
+    (Method::POST, "/reconciliation/events", RECONCILE),
+    (Method::GET, "/reconciliation/events/{id}", RECONCILE),
+    (Method::GET, "/reconciliation/jobs", read()),
+    (Method::GET, "/reconciliation/diff/{entityType}/{entityId}", EMPLOYEE),
+    (Method::GET, "/reconciliation/mapping", EMPLOYEE),
+    (Method::GET, "/reconciliation/conflicts", EMPLOYEE),
+    (Method::GET, "/reconciliation/changes", EMPLOYEE),
     (Method::GET, "/schedules", EMPLOYEE),
     (Method::GET, "/schedules/{name}", EMPLOYEE),
     (Method::GET, "/schedules/{name}/runs", EMPLOYEE),

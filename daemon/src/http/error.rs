@@ -34,7 +34,6 @@ pub enum Kind {
     PayloadTooLarge,
     UnsupportedMediaType,
     Invalid,
-    TypeNotAvailable,
     KeyReused,
     TooManyStreams,
     Internal,
@@ -67,7 +66,6 @@ impl Kind {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Invalid,
-        Self::TypeNotAvailable,
         Self::KeyReused,
         Self::TooManyStreams,
         Self::Internal,
@@ -120,9 +118,6 @@ impl Kind {
                 "The body must be sent as application/json",
             ),
             Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid"),
-            Self::TypeNotAvailable => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "type-not-available", "This type is not available yet")
-            }
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",

@@ -124,6 +124,13 @@ fn payload(body: &NewJob) -> ApiResult<Payload> {
             return Err(ApiError::field(format!("/{name}"), detail));
         }
     }
+    if let Some(pair) = &body.reconciliation {
+        if pair.changes_log.is_some() {
+            return Err(ApiError::field("/reconciliation/changesLog", "is only in answers"));
+        }
+        super::reconciliation::check_entity("/reconciliation/entityId", pair.entity_id)?;
+        return Ok(Payload::Reconciliation(pair.clone()));
+    }
     match (&body.notification, &body.maintenance) {
         (Some(mail), _) => Ok(Payload::Notification(Mailroom::accept_text(mail).map_err(ApiError::fields)?)),
         (_, Some(care)) if care.result.is_some() => {
@@ -138,10 +145,7 @@ fn payload(body: &NewJob) -> ApiResult<Payload> {
             format!("does not belong to {}: leave it out", care.task),
         )),
         (_, Some(care)) => Ok(Payload::Maintenance(care.clone())),
-        _ => Err(ApiError::new(
-            Kind::TypeNotAvailable,
-            "RECONCILIATION comes with a later release; known: NOTIFICATION, MAINTENANCE",
-        )),
+        _ => Err(ApiError::field("/type", format!("a {} job needs its part", body.kind))),
     }
 }
 

@@ -25,6 +25,7 @@ mod logs;
 mod notifications;
 mod paging;
 mod payments;
+mod reconciliation;
 mod refusals;
 mod schedules;
 mod sessions;
@@ -62,6 +63,7 @@ use crate::{
     logs::Recorder,
     payments::Cashier,
     queue::QueueHandle,
+    reconcile::engine::Engine,
     schedules::tick::Scheduler,
     store::outbox::Happening,
     tail::Tail,
@@ -94,6 +96,7 @@ pub struct Shared {
     pub mailroom: Arc<Mailroom>,
     pub desk: Desk,
     pub cashier: Cashier,
+    pub engine: Engine,
     pub queue: QueueHandle,
     pub scheduler: Scheduler,
     pub recorder: Recorder,
@@ -122,6 +125,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(logs::routes().layer(DefaultBodyLimit::max(LOG_BODY)))
         .merge(jobs::routes())
         .merge(notifications::routes())
+        .merge(reconciliation::routes())
         .merge(schedules::routes())
         .merge(launches::routes())
         .merge(bookings::routes())

@@ -4,6 +4,7 @@
 
 pub mod maintenance;
 pub mod notification;
+mod reconciliation;
 pub mod view;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::{
     config::{JobsConfig, LogsConfig},
     payments::Cashier,
     queue::{Context, Handlers},
+    reconcile::engine::Engine,
 };
 
 /// What a job's handler reads, as it is stored.
@@ -59,10 +61,12 @@ pub fn handlers(
     mailroom: Arc<Mailroom>,
     desk: Desk,
     cashier: Cashier,
+    engine: Engine,
     jobs: JobsConfig,
     logs: &LogsConfig,
 ) -> Handlers {
     vec![
+        (JobType::Reconciliation, Arc::new(reconciliation::Reconciler(engine))),
         (JobType::Notification, mailroom),
         (
             JobType::Maintenance,

@@ -18,6 +18,7 @@ pub mod logs;
 pub mod nodes;
 pub mod outbox;
 pub mod payments;
+pub mod reconcile;
 pub mod schedules;
 pub mod sessions;
 pub mod users;

@@ -46,6 +46,14 @@ const MAY: &[(&str, [bool; 5])] = &[
     ("GET /notifications/types", [false, false, false, true, true]),
     ("POST /notifications/preview", [false, false, false, true, true]),
     ("POST /payments/webhook", [true, true, true, true, true]),
+    ("POST /reconciliation", [false, false, false, false, true]),
+    ("POST /reconciliation/events", [false, false, false, false, true]),
+    ("GET /reconciliation/events/{id}", [false, false, false, false, true]),
+    ("GET /reconciliation/jobs", [false, false, false, true, true]),
+    ("GET /reconciliation/diff/{entityType}/{entityId}", [false, false, false, true, true]),
+    ("GET /reconciliation/mapping", [false, false, false, true, true]),
+    ("GET /reconciliation/conflicts", [false, false, false, true, true]),
+    ("GET /reconciliation/changes", [false, false, false, true, true]),
     ("GET /schedules", [false, false, false, true, true]),
     ("GET /schedules/{name}", [false, false, false, true, true]),
     ("GET /schedules/{name}/runs", [false, false, false, true, true]),
@@ -110,6 +118,10 @@ const KEYS_MAY: &[(&str, Scope)] = &[
     ("POST /notifications", Scope::NotificationsWrite),
     ("GET /notifications/types", Scope::Read),
     ("POST /notifications/preview", Scope::Read),
+    ("POST /reconciliation", Scope::ReconciliationWrite),
+    ("POST /reconciliation/events", Scope::ReconciliationWrite),
+    ("GET /reconciliation/events/{id}", Scope::ReconciliationWrite),
+    ("GET /reconciliation/jobs", Scope::Read),
     ("GET /stream", Scope::Read),
 ];
 
@@ -156,7 +168,11 @@ async fn every_route_admits_exactly_whom_it_should() {
     }
     for (route, may) in MAY.iter().filter(|(route, _)| *route != "POST /auth/logout") {
         let (method, path) = route.split_once(' ').unwrap();
-        let path = path.replace("{id}", "507f1f77bcf86cd799439011").replace("{name}", "no-such");
+        let path = path
+            .replace("{id}", "507f1f77bcf86cd799439011")
+            .replace("{name}", "no-such")
+            .replace("{entityType}", "launch")
+            .replace("{entityId}", "507f1f77bcf86cd799439011");
         let of_keys = Scope::ALL.iter().map(|scope| may[0] || KEYS_MAY.contains(&(route, *scope)));
         let may: Vec<bool> = may.iter().copied().chain(of_keys).collect();
         for ((name, caller), may) in callers.iter().zip(may) {

@@ -273,6 +273,17 @@ impl World {
                 operator.resume_schedule(schedule).await.unwrap();
                 "schedule.resume"
             }
+            "POST /reconciliation" => {
+                let body = json!({ "entityType": "launch", "entityId": self.launch().await });
+                self.post("/reconciliation", body).await;
+                "reconciliation.create"
+            }
+            "POST /reconciliation/events" => {
+                let body =
+                    json!({ "entityType": "launch", "entityId": self.launch().await, "action": "update" });
+                self.post("/reconciliation/events", body).await;
+                "reconciliation.event"
+            }
             _ => return None,
         })
     }

@@ -14,6 +14,7 @@ mod logs;
 mod notifications;
 mod payments;
 mod rate_limit;
+mod reconciliation;
 mod samples;
 mod schedules;
 mod sessions;

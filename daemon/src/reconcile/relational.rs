@@ -1,0 +1,221 @@
+//! Our side of an entity: launches, bookings and users as [`Columns`], by the names of the mapping.
+
+use astrops_api::{
+    ids::{BookingId, EntityId, LaunchId, UserId},
+    launches::CapacityChange,
+    vocabulary::{BookingStatus, CapacityOperation, DomainEventKind, EntityType},
+};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::{QueryBuilder, Row as _};
+use uuid::Uuid;
+
+use super::core::{
+    codec::{Columns, RelValue},
+    mapping::{Codec, Mapping},
+};
+use crate::{
+    clock::Clock,
+    db::{Sql, Tx, on},
+    store::{
+        bookings, capacity, launches,
+        outbox::{self, NewEvent},
+        sessions,
+    },
+};
+
+/// The table of an entity.
+pub const fn table(kind: EntityType) -> &'static str {
+    match kind {
+        EntityType::Launch => "launches",
+        EntityType::Booking => "bookings",
+        EntityType::User => "users",
+    }
+}
+
+const LOCK: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
+
+/// The row as it is; with `lock` it is held until the write transaction ends.
+pub async fn read(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    id: Uuid,
+    lock: bool,
+) -> Result<Option<(Columns, DateTime<Utc>)>, sqlx::Error> {
+    let mut wanted: Vec<(&'static str, Codec)> = Vec::new();
+    for field in mapping.fields() {
+        wanted.extend(field.relational.map(|column| (column, field.codec)));
+        wanted.extend(field.hidden_by.map(|(column, _)| (column, Codec::Text)));
+    }
+    let names: Vec<&str> = wanted.iter().map(|(column, _)| *column).collect();
+    let text = format!("SELECT updated_at, {} FROM {} WHERE id = ", names.join(", "), table(mapping.entity));
+    let locking = if lock { tx.text(&LOCK) } else { "" };
+    on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new(text);
+        query.push_bind(id).push(locking);
+        let Some(row) = query.build().fetch_optional(conn).await? else { return Ok(None) };
+        let mut columns = Columns::new();
+        for (column, codec) in wanted {
+            let value = match codec {
+                Codec::Text | Codec::Email | Codec::Word { .. } => {
+                    row.try_get::<Option<String>, _>(column)?.map(RelValue::Text)
+                }
+                Codec::Time => row.try_get::<Option<DateTime<Utc>>, _>(column)?.map(RelValue::Time),
+                Codec::Money | Codec::Int { .. } => row.try_get::<Option<i64>, _>(column)?.map(RelValue::Int),
+                Codec::Bool => row.try_get::<Option<bool>, _>(column)?.map(RelValue::Bool),
+                Codec::Id => row.try_get::<Option<Uuid>, _>(column)?.map(RelValue::Id),
+            };
+            columns.insert(column, value.unwrap_or(RelValue::Null));
+        }
+        Ok(Some((columns, row.try_get("updated_at")?)))
+    })
+}
+
+/// Pushes a value; NULL as a word, because a parameter would need a type.
+macro_rules! push_value {
+    ($builder:expr, $value:expr) => {
+        match $value {
+            RelValue::Null => $builder.push("NULL"),
+            RelValue::Text(text) => $builder.push_bind(text.clone()),
+            RelValue::Time(time) => $builder.push_bind(*time),
+            RelValue::Int(number) => $builder.push_bind(*number),
+            RelValue::Bool(yes) => $builder.push_bind(*yes),
+            RelValue::Id(id) => $builder.push_bind(*id),
+        }
+    };
+}
+
+/// Sets columns of a row.
+pub async fn update(
+    tx: &mut Tx,
+    kind: EntityType,
+    id: Uuid,
+    columns: &Columns,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new(format!("UPDATE {} SET updated_at = ", table(kind)));
+        query.push_bind(now);
+        if kind != EntityType::User {
+            query.push(", version = version + 1");
+        }
+        for (column, value) in columns {
+            query.push(", ").push(*column).push(" = ");
+            push_value!(query, value);
+        }
+        query.push(" WHERE id = ").push_bind(id).build().execute(conn).await.map(drop)
+    })
+}
+
+/// Makes a row; what is null is left to its default.
+pub async fn insert(
+    tx: &mut Tx,
+    kind: EntityType,
+    id: Uuid,
+    columns: &Columns,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new(format!("INSERT INTO {} (", table(kind)));
+        let given: Vec<_> = columns.iter().filter(|(_, value)| **value != RelValue::Null).collect();
+        for (column, _) in &given {
+            query.push(**column).push(", ");
+        }
+        query.push(if kind == EntityType::Launch { "status, " } else { "" });
+        query.push("id, created_at, updated_at) VALUES (");
+        for (_, value) in &given {
+            push_value!(query, value);
+            query.push(", ");
+        }
+        query.push(if kind == EntityType::Launch { "'scheduled', " } else { "" });
+        query.push_bind(id).push(", ").push_bind(now).push(", ").push_bind(now).push(")");
+        query.build().execute(conn).await.map(drop)
+    })
+}
+
+/// What else a written row means: the seats of its launch, the sessions of a user, and whoever follows the stream.
+/// Answers the launch whose counters moved.
+pub async fn follow(
+    tx: &mut Tx,
+    clock: &Clock,
+    kind: EntityType,
+    id: EntityId,
+    is_new: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<LaunchId>, sqlx::Error> {
+    let data = json!({ "by": "reconciliation" });
+    let event = match kind {
+        EntityType::Launch => {
+            let what = if is_new { DomainEventKind::LaunchCreated } else { DomainEventKind::LaunchUpdated };
+            NewEvent::launch(what, LaunchId(id.0), data)
+        }
+        EntityType::User => {
+            let what = if is_new { DomainEventKind::UserCreated } else { DomainEventKind::UserUpdated };
+            let user = crate::store::users::account(tx, UserId(id.0), now).await?;
+            if user.is_some_and(|user| !user.is_active) {
+                sessions::revoke_all(tx, UserId(id.0), None, now).await?;
+            }
+            NewEvent::user(what, UserId(id.0), data)
+        }
+        EntityType::Booking => {
+            let Some(stored) = bookings::find(tx, BookingId(id.0)).await? else { return Ok(None) };
+            let booking = stored.booking;
+            let what = match booking.status {
+                _ if is_new => DomainEventKind::BookingCreated,
+                BookingStatus::Cancelled => DomainEventKind::BookingCancelled,
+                _ => DomainEventKind::BookingUpdated,
+            };
+            let event = NewEvent::booking(what, booking.id, booking.user_id, stored.host, data);
+            let moved = count_seats(tx, clock, booking.launch_id, booking.id, now).await?;
+            outbox::insert(tx, clock, now, &[event]).await?;
+            return Ok(moved.then_some(booking.launch_id));
+        }
+    };
+    outbox::insert(tx, clock, now, &[event]).await?;
+    Ok(None)
+}
+
+/// Counts the seats of a locked launch anew; whether they moved. The capacity log says because of which booking.
+async fn count_seats(
+    tx: &mut Tx,
+    clock: &Clock,
+    launch: LaunchId,
+    booking: BookingId,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let Some(before) = launches::find(tx, launch).await? else { return Ok(false) };
+    let held: i64 = seats(tx, launch.0, None).await?;
+    let delta = held - i64::from(before.number_of_attendees);
+    if delta == 0 {
+        return Ok(false);
+    }
+    launches::take_seats(tx, launch, delta, now).await?;
+    let change = CapacityChange {
+        id: clock.new_id(),
+        launch_id: launch,
+        operation: if delta > 0 { CapacityOperation::Reserve } else { CapacityOperation::Release },
+        quantity: u32::try_from(delta.unsigned_abs()).unwrap_or(u32::MAX),
+        booking_id: Some(booking),
+        timestamp: now,
+    };
+    capacity::insert(tx, &[change]).await?;
+    let left = i64::from(before.capacity) - held;
+    let event =
+        NewEvent::launch(DomainEventKind::LaunchUpdated, launch, json!({ "availableTickets": left.max(0) }));
+    outbox::insert(tx, clock, now, &[event]).await?;
+    Ok(true)
+}
+
+/// The seats that active bookings of a launch hold, one booking left out.
+pub async fn seats(tx: &mut Tx, launch: Uuid, without: Option<Uuid>) -> Result<i64, sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query_scalar(
+            "SELECT CAST(COALESCE(SUM(ticket_quantity), 0) AS BIGINT) FROM bookings
+              WHERE launch_id = $1 AND status IN ('confirmed', 'pending') AND id <> $2",
+        )
+        .bind(launch)
+        .bind(without.unwrap_or_default())
+        .fetch_one(conn)
+        .await
+    })
+}

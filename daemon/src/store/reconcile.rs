@@ -1,0 +1,330 @@
+//! `recon_*`: what both databases agreed on, what was changed, what waits for a person, who nominated what.
+
+use astrops_api::{
+    ids::{EntityId, JobId},
+    reconciliation::{Change, ChangeQuery, Conflict, ConflictQuery, NewEvent, ReconEvent},
+    vocabulary::{EntityType, JobStatus, ReconAction, Severity},
+};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{QueryBuilder, types::Json};
+use uuid::Uuid;
+
+use super::Slice;
+use crate::db::{Tx, on};
+
+/// What is known of an entity's past.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct StoredLink {
+    /// What both were last seen to hold, by field.
+    pub base: Json<Value>,
+    /// It is gone on both sides.
+    pub deleted: bool,
+}
+
+/// The link of an entity.
+pub async fn link(tx: &mut Tx, kind: EntityType, id: EntityId) -> Result<Option<StoredLink>, sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query_as("SELECT base, deleted FROM recon_links WHERE entity_type = $1 AND entity_id = $2")
+            .bind(kind.as_str())
+            .bind(id.0)
+            .fetch_optional(conn)
+            .await
+    })
+}
+
+/// Remembers what both were seen to hold.
+pub async fn agree(
+    tx: &mut Tx,
+    kind: EntityType,
+    id: EntityId,
+    document: &str,
+    link: &StoredLink,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query(
+            "INSERT INTO recon_links (entity_type, entity_id, document_id, base, deleted, agreed_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6)
+             ON CONFLICT (entity_type, entity_id) DO UPDATE
+                SET base = excluded.base, deleted = excluded.deleted, updated_at = excluded.updated_at",
+        )
+        .bind(kind.as_str())
+        .bind(id.0)
+        .bind(document)
+        .bind(&link.base)
+        .bind(link.deleted)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
+/// What was done to an entity by a job.
+pub struct Done<'a> {
+    /// A `UUIDv7`.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: EntityType,
+    /// Which.
+    pub entity: EntityId,
+    /// By which job; who asked for it is taken from there.
+    pub job: JobId,
+    /// In words, without values.
+    pub text: &'a str,
+    /// Field by field; or what of it is in conflict.
+    pub fields: &'a Value,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+/// Adds a row to the change log.
+pub async fn record(tx: &mut Tx, done: &Done<'_>) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query(
+            "INSERT INTO recon_changes (id, at, entity_type, entity_id, job_id, actor, text, changes)
+             VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT created_by FROM jobs WHERE id = $5), 'daemon'), $6, $7)",
+        )
+        .bind(done.id)
+        .bind(done.at)
+        .bind(done.kind.as_str())
+        .bind(done.entity.0)
+        .bind(done.job.0)
+        .bind(done.text)
+        .bind(Json(done.fields))
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
+/// Opens the conflict of an entity, or renews the one that is open.
+pub async fn open_conflict(tx: &mut Tx, done: &Done<'_>, severity: Severity) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query(
+            "INSERT INTO recon_conflicts (id, entity_type, entity_id, job_id, text, severity, fields, first_seen, last_seen)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+             ON CONFLICT (entity_type, entity_id) WHERE closed_at IS NULL DO UPDATE
+                SET job_id = excluded.job_id, text = excluded.text, severity = excluded.severity,
+                    fields = excluded.fields, last_seen = excluded.last_seen",
+        )
+        .bind(done.id)
+        .bind(done.kind.as_str())
+        .bind(done.entity.0)
+        .bind(done.job.0)
+        .bind(done.text)
+        .bind(severity.as_str())
+        .bind(Json(done.fields))
+        .bind(done.at)
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
+/// Closes the open conflict of an entity; false when there was none.
+pub async fn close_conflict(
+    tx: &mut Tx,
+    kind: EntityType,
+    id: EntityId,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    on!(tx, |conn| {
+        let closed = sqlx::query(
+            "UPDATE recon_conflicts SET closed_at = $3
+              WHERE entity_type = $1 AND entity_id = $2 AND closed_at IS NULL",
+        )
+        .bind(kind.as_str())
+        .bind(id.0)
+        .bind(now)
+        .execute(conn)
+        .await?;
+        Ok(closed.rows_affected() > 0)
+    })
+}
+
+/// Empties the values that the change log and the conflicts hold of a person who is erased.
+pub async fn forget_user(tx: &mut Tx, id: EntityId) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query("UPDATE recon_changes SET changes = NULL WHERE entity_type = 'user' AND entity_id = $1")
+            .bind(id.0)
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query("DELETE FROM recon_conflicts WHERE entity_type = 'user' AND entity_id = $1")
+            .bind(id.0)
+            .execute(conn)
+            .await
+            .map(drop)
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct ChangeRow {
+    id: Uuid,
+    at: DateTime<Utc>,
+    #[sqlx(try_from = "String")]
+    entity_type: EntityType,
+    entity_id: Uuid,
+    job_id: Uuid,
+    actor: String,
+    text: String,
+    changes: Option<Json<Value>>,
+}
+
+macro_rules! push_filter {
+    ($builder:expr, $query:expr) => {{
+        let (builder, query) = (&mut $builder, $query);
+        if let Some(kind) = query.entity_type {
+            builder.push(" AND entity_type = ").push_bind(kind.as_str());
+        }
+        if let Some(id) = query.entity_id {
+            builder.push(" AND entity_id = ").push_bind(id.0);
+        }
+    }};
+}
+
+/// The change log, newest first, and how many rows match.
+pub async fn changes(
+    tx: &mut Tx,
+    query: &ChangeQuery,
+    slice: Slice,
+) -> Result<(Vec<Change>, u64), sqlx::Error> {
+    on!(tx, |conn| {
+        let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM recon_changes WHERE 1 = 1");
+        push_filter!(count, query);
+        if let Some(job) = query.job_id {
+            count.push(" AND job_id = ").push_bind(job.0);
+        }
+        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+        let mut rows = QueryBuilder::<DB>::new(
+            "SELECT id, at, entity_type, entity_id, job_id, actor, text, changes FROM recon_changes WHERE 1 = 1",
+        );
+        push_filter!(rows, query);
+        if let Some(job) = query.job_id {
+            rows.push(" AND job_id = ").push_bind(job.0);
+        }
+        rows.push(" ORDER BY id DESC LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
+        let rows: Vec<ChangeRow> = rows.build_query_as().fetch_all(conn).await?;
+        let change = |row: ChangeRow| Change {
+            id: row.id,
+            at: row.at,
+            entity_type: row.entity_type,
+            entity_id: EntityId(row.entity_id),
+            job_id: JobId(row.job_id),
+            actor: row.actor,
+            changes_log: row.text,
+            fields: row.changes.and_then(|json| serde_json::from_value(json.0).ok()).unwrap_or_default(),
+        };
+        Ok((rows.into_iter().map(change).collect(), total.unsigned_abs()))
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct ConflictRow {
+    id: Uuid,
+    #[sqlx(try_from = "String")]
+    entity_type: EntityType,
+    entity_id: Uuid,
+    job_id: Uuid,
+    text: String,
+    #[sqlx(try_from = "String")]
+    severity: Severity,
+    fields: Json<Value>,
+    first_seen: DateTime<Utc>,
+    last_seen: DateTime<Utc>,
+}
+
+/// The open conflicts, the critical ones first, then the oldest; and how many there are.
+pub async fn conflicts(
+    tx: &mut Tx,
+    query: &ConflictQuery,
+    slice: Slice,
+) -> Result<(Vec<Conflict>, u64), sqlx::Error> {
+    on!(tx, |conn| {
+        let mut count =
+            QueryBuilder::<DB>::new("SELECT COUNT(*) FROM recon_conflicts WHERE closed_at IS NULL");
+        push_filter!(count, query);
+        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+        let mut rows = QueryBuilder::<DB>::new(
+            "SELECT id, entity_type, entity_id, job_id, text, severity, fields, first_seen, last_seen
+               FROM recon_conflicts WHERE closed_at IS NULL",
+        );
+        push_filter!(rows, query);
+        rows.push(" ORDER BY severity, id LIMIT ").push_bind(slice.limit);
+        rows.push(" OFFSET ").push_bind(slice.offset);
+        let rows: Vec<ConflictRow> = rows.build_query_as().fetch_all(conn).await?;
+        let conflict = |row: ConflictRow| Conflict {
+            id: row.id,
+            entity_type: row.entity_type,
+            entity_id: EntityId(row.entity_id),
+            job_id: JobId(row.job_id),
+            text: row.text,
+            severity: row.severity,
+            fields: serde_json::from_value(row.fields.0).unwrap_or_default(),
+            first_seen: row.first_seen,
+            last_seen: row.last_seen,
+        };
+        Ok((rows.into_iter().map(conflict).collect(), total.unsigned_abs()))
+    })
+}
+
+/// Remembers that somebody said that an entity changed.
+pub async fn insert_event(
+    tx: &mut Tx,
+    id: Uuid,
+    event: &NewEvent,
+    job: JobId,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query(
+            "INSERT INTO recon_events (id, entity_type, entity_id, action, job_id, created_by, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id)
+        .bind(event.entity_type.as_str())
+        .bind(event.entity_id.0)
+        .bind(event.action.as_str())
+        .bind(job.0)
+        .bind(by)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
+/// One event with how its job stands.
+pub async fn event(tx: &mut Tx, id: Uuid) -> Result<Option<ReconEvent>, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        #[sqlx(try_from = "String")]
+        entity_type: EntityType,
+        entity_id: Uuid,
+        #[sqlx(try_from = "String")]
+        action: ReconAction,
+        job_id: Uuid,
+        created_at: DateTime<Utc>,
+        status: Option<String>,
+    }
+    let row: Option<Row> = on!(tx, |conn| {
+        sqlx::query_as(
+            "SELECT e.entity_type, e.entity_id, e.action, e.job_id, e.created_at, j.status
+               FROM recon_events e LEFT JOIN jobs j ON j.id = e.job_id WHERE e.id = $1",
+        )
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+    })?;
+    Ok(row.map(|row| ReconEvent {
+        event_id: id,
+        entity_type: row.entity_type,
+        entity_id: EntityId(row.entity_id),
+        action: row.action,
+        job_id: JobId(row.job_id),
+        status: row.status.and_then(|status| status.parse::<JobStatus>().ok()),
+        created_at: row.created_at,
+    }))
+}
