@@ -192,7 +192,7 @@ async fn diff(
             hide([Some(&mut field.document), Some(&mut field.relational), field.base.as_mut()]);
             field.why = None;
         }
-        diff.conflicts.iter_mut().for_each(|conflict| conflict.reason = PRIVATE.to_owned());
+        diff.conflicts.iter_mut().for_each(|conflict| PRIVATE.clone_into(&mut conflict.reason));
     }
     Ok(Json(diff))
 }
@@ -217,7 +217,7 @@ async fn conflicts(
     let (mut conflicts, total) = store::conflicts(&mut tx, &query, page.slice()).await?;
     tx.rollback().await?;
     for conflict in conflicts.iter_mut().filter(|conflict| is_private(&caller, conflict.entity_type)) {
-        conflict.fields.iter_mut().for_each(|field| field.reason = PRIVATE.to_owned());
+        conflict.fields.iter_mut().for_each(|field| PRIVATE.clone_into(&mut field.reason));
     }
     Ok(Json(ConflictPage { conflicts, total, page: page.page, page_size: page.page_size }))
 }
