@@ -20,6 +20,7 @@ mod logs;
 pub mod notify;
 mod payments;
 mod queue;
+mod reconcile;
 mod schedules;
 mod store;
 mod tail;
@@ -35,6 +36,7 @@ pub mod internals {
     pub use crate::{
         db::Db,
         queue::{Context, Handler, Handlers, LEASE, Outcome, Queue, QueueHandle, Run, Verdict, reap},
+        reconcile::core as reconcile_core,
         store::{jobs, nodes},
     };
 }

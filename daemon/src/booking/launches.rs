@@ -73,11 +73,11 @@ impl Desk {
         let event = NewEvent::launch(DomainEventKind::LaunchCreated, launch.id, data);
         outbox::insert(tx, &self.clock, act.now, &[event]).await?;
         let told = format!("launch {} made: {} seats", launch.title, launch.capacity);
-        logs::insert(tx, &[self.entry(told, launch.id, None).user(host).into()]).await?;
+        let entry = self.entry(told, launch.id, None).user(host);
         let followers = contacts::followers_of(tx, host).await?;
         let notice = |to| self.about_launch(NotificationType::NewLaunch, &launch, to, &supplier);
         let notices = followers.into_iter().map(notice).collect();
-        self.tell(tx, act, notices).await?;
+        self.tell(tx, act, entry, notices).await?;
         Ok(launch)
     }
 
@@ -117,7 +117,7 @@ impl Desk {
             let booked = bookings::active(tx, id).await?;
             let more = json!({ "changes": moved });
             let notice = |one| self.to_customer(NotificationType::LaunchUpdated, one, more.clone());
-            self.tell(tx, act, booked.iter().map(notice).collect()).await?;
+            self.tell(tx, act, None, booked.iter().map(notice).collect()).await?;
             if starts && launch.start_date_time - REMINDER <= act.now {
                 // The mail of the change says it all.
                 let ids: Vec<_> = booked.iter().map(|one| one.booking.id).collect();
@@ -172,10 +172,10 @@ impl Desk {
         }));
         outbox::insert(tx, &self.clock, act.now, &events).await?;
         let told = format!("launch {} cancelled with {} bookings", launch.title, booked.len());
-        logs::insert(tx, &[self.entry(told, id, None).into()]).await?;
+        let entry = self.entry(told, id, None);
         let more = json!({ "reason": reason });
         let notice = |one| self.to_customer(NotificationType::LaunchCancelled, one, more.clone());
-        self.tell(tx, act, booked.iter().map(notice).collect()).await?;
+        self.tell(tx, act, entry, booked.iter().map(notice).collect()).await?;
         Ok(Cancelled { launch, bookings: booked.len() })
     }
 }

@@ -4,6 +4,7 @@ use astrops_api::{
     bookings::Booking,
     ids::{JobId, LaunchId},
     launches::Launch,
+    logs::LogEntry,
     notifications::NewNotification,
     vocabulary::{EventType, JobType, NotificationType, Severity},
 };
@@ -31,10 +32,17 @@ pub struct Notice {
 const BATCH: usize = 500;
 
 impl Desk {
-    /// Enqueues `notices`. One that cannot be written (an address that no mail can have) is logged, and the change that
-    /// causes it goes on.
-    pub async fn tell(&self, tx: &mut Tx, act: Act<'_>, notices: Vec<Notice>) -> Result<(), sqlx::Error> {
-        let (mut queued, mut told) = (Vec::new(), Vec::new());
+    /// Writes `entry` and enqueues `notices`. One that cannot be written (an address that no mail can have) is logged, and
+    /// the change that causes it goes on.
+    pub async fn tell(
+        &self,
+        tx: &mut Tx,
+        act: Act<'_>,
+        entry: impl Into<Option<Entry>>,
+        notices: Vec<Notice>,
+    ) -> Result<(), sqlx::Error> {
+        let mut told: Vec<LogEntry> = entry.into().map(LogEntry::from).into_iter().collect();
+        let mut queued = Vec::new();
         for notice in notices {
             let new =
                 NewNotification { kind: notice.kind, recipient: notice.to, data: notice.data, run_at: None };

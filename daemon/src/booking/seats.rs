@@ -1,7 +1,7 @@
 //! Booking seats and giving them back.
 
 use astrops_api::{
-    bookings::Booking,
+    bookings::{Attendee, BookedLaunch, Booking},
     ids::{BookingId, LaunchId, UserId},
     launches::{CapacityChange, Launch},
     vocabulary::{
@@ -15,10 +15,13 @@ use super::{Act, Desk, Refusal, checks::MOST_SEATS};
 use crate::{
     accounts,
     db::Tx,
+    jobs::notification::mask,
     payments::request_refunds,
     store::{
         bookings::{self, NewBooking, StoredBooking},
-        capacity, contacts, launches, logs,
+        capacity,
+        contacts::{self, Contact},
+        launches,
         outbox::{self, NewEvent},
     },
 };
@@ -48,11 +51,47 @@ pub enum Canceller {
 
 /// Whether seats of `launch` can be booked at `now`.
 pub fn check_sale(launch: &Launch, now: DateTime<Utc>) -> Result<(), Refusal> {
+    if !launch.is_active {
+        return Err(Refusal::NoLaunch(launch.id));
+    }
     check_ahead(launch, now)?;
     match launch.sales_start_at {
         Some(sale) if sale > now => Err(Refusal::SalesNotStarted(sale)),
         _ => Ok(()),
     }
+}
+
+/// Whether `launch` is there for customers, on sale, and has the seats that are asked for.
+fn check_open(launch: &Launch, order: Order, now: DateTime<Utc>) -> Result<(), Refusal> {
+    check_sale(launch, now)?;
+    if launch.available_tickets < order.quantity {
+        Err(Refusal::SoldOut(launch.available_tickets))
+    } else {
+        Ok(())
+    }
+}
+
+/// The booking that was just stored, as reading it would answer.
+fn made(new: &NewBooking, launch: &Launch, customer: Contact) -> StoredBooking {
+    let booking = Booking {
+        id: new.id,
+        launch_id: launch.id,
+        user_id: new.user,
+        launch: BookedLaunch { title: launch.title.clone(), start_date_time: launch.start_date_time },
+        user: Attendee { id: new.user, name: customer.name, email: Some(customer.email) },
+        ticket_quantity: new.quantity,
+        total_amount: new.amount,
+        status: BookingStatus::Confirmed,
+        booking_date: new.at,
+        payment_status: new.payment_status,
+        payment_method: None,
+        payment_transaction_id: None,
+        cancellation_reason: None,
+        cancelled_at: None,
+        created_at: new.at,
+        updated_at: new.at,
+    };
+    StoredBooking { booking, host: launch.host_id, venue: launch.venue.clone() }
 }
 
 /// Whether `launch` is still to come.
@@ -75,18 +114,24 @@ impl Desk {
             let detail = format!("must be 1 to {MOST_SEATS}, not {}", order.quantity);
             return Err(Refusal::field("/ticketQuantity", detail));
         }
-        if contacts::lock_customer(tx, order.customer).await?.is_none() {
-            return Err(Refusal::field("/userId", "must be an active customer"));
+        let customer = contacts::lock_customer(tx, order.customer).await?;
+        let customer = customer.ok_or_else(|| Refusal::field("/userId", "must be an active customer"))?;
+        // What needs no lock comes before it: a sold-out launch is refused without queueing for its row.
+        let seen = launches::find(tx, order.launch).await?.ok_or(Refusal::NoLaunch(order.launch))?;
+        let host = contacts::find(tx, seen.host_id).await?;
+        if check_open(&seen, order, act.now).is_err() {
+            if let Some(id) = bookings::active_of(tx, seen.id, order.customer).await? {
+                check_sale(&seen, act.now)?;
+                return Err(Refusal::AlreadyBooked(id));
+            }
+            check_open(&seen, order, act.now)?;
         }
-        let launch = launches::lock(tx, order.launch).await?.filter(|launch| launch.is_active);
-        let launch = launch.ok_or(Refusal::NoLaunch(order.launch))?;
+        let launch = launches::lock(tx, order.launch).await?.ok_or(Refusal::NoLaunch(order.launch))?;
         check_sale(&launch, act.now)?;
         if let Some(id) = bookings::active_of(tx, launch.id, order.customer).await? {
             return Err(Refusal::AlreadyBooked(id));
         }
-        if launch.available_tickets < order.quantity {
-            return Err(Refusal::SoldOut(launch.available_tickets));
-        }
+        check_open(&launch, order, act.now)?;
         let amount = launch.price.times(i64::from(order.quantity)).ok_or_else(|| {
             Refusal::field("/ticketQuantity", "makes an amount that is too large; book fewer seats")
         })?;
@@ -108,22 +153,15 @@ impl Desk {
         bookings::insert(tx, &new).await?;
         let change = self.change(CapacityOperation::Reserve, launch.id, id, order.quantity, act.now);
         capacity::insert(tx, &[change]).await?;
-        let stored = bookings::find(tx, id).await?.ok_or(Refusal::NoBooking(id))?;
+        let stored = made(&new, &launch, customer);
         let left = launch.available_tickets - order.quantity;
         self.announce(tx, act, DomainEventKind::BookingCreated, &stored, left).await?;
-        let told = format!(
-            "{} of {} booked by {}: {left} left",
-            seats(order.quantity),
-            launch.title,
-            crate::jobs::notification::mask(stored.booking.user.email.as_deref().unwrap_or_default())
-        );
-        logs::insert(tx, &[self.entry(told, launch.id, Some(&stored.booking)).user(order.customer).into()])
-            .await?;
+        let who = mask(stored.booking.user.email.as_deref().unwrap_or_default());
+        let told = format!("{} of {} booked by {who}: {left} left", seats(order.quantity), launch.title);
+        let entry = self.entry(told, launch.id, Some(&stored.booking)).user(order.customer);
         let mut notices = vec![self.to_customer(NotificationType::BookingConfirmed, &stored, json!({}))];
-        if let Some(host) = contacts::find(tx, launch.host_id).await? {
-            notices.push(self.new_booking(&stored, host));
-        }
-        self.tell(tx, act, notices).await?;
+        notices.extend(host.map(|host| self.new_booking(&stored, host)));
+        self.tell(tx, act, entry, notices).await?;
         Ok(stored)
     }
 
@@ -164,10 +202,10 @@ impl Desk {
         let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         let told = format!("booking of {} of {} cancelled{why}", seats(quantity), launch.title);
         let user = stored.booking.user_id;
-        logs::insert(tx, &[self.entry(told, launch_id, Some(&stored.booking)).user(user).into()]).await?;
+        let entry = self.entry(told, launch_id, Some(&stored.booking)).user(user);
         let notice =
             self.to_customer(NotificationType::BookingCancelled, &stored, json!({ "reason": reason }));
-        self.tell(tx, act, vec![notice]).await?;
+        self.tell(tx, act, entry, vec![notice]).await?;
         Ok(stored)
     }
 

@@ -10,7 +10,7 @@ use super::{Act, Desk, seats::REMINDER};
 use crate::{
     db::Tx,
     store::{
-        bookings, contacts, interests, launches, logs,
+        bookings, contacts, interests, launches,
         outbox::{self, NewEvent},
     },
 };
@@ -29,12 +29,12 @@ impl Desk {
                 NewEvent::launch(DomainEventKind::LaunchSaleStarted, id, json!({ "title": launch.title }));
             outbox::insert(tx, &self.clock, act.now, &[event]).await?;
             let told = format!("sale of {} started: {} interested are told", launch.title, users.len());
-            logs::insert(tx, &[self.entry(told, id, None).into()]).await?;
+            let entry = self.entry(told, id, None);
             let notice = |one: &interests::Untold| {
                 let to = contacts::Contact { email: one.email.clone(), name: one.name.clone() };
                 self.about_launch(NotificationType::SaleStarted, &launch, to, &host)
             };
-            self.tell(tx, act, group.iter().map(notice).collect()).await?;
+            self.tell(tx, act, entry, group.iter().map(notice).collect()).await?;
         }
         Ok(untold.len() as u64)
     }
@@ -48,7 +48,7 @@ impl Desk {
         let ids: Vec<_> = due.iter().map(|one| one.booking.id).collect();
         bookings::reminded(tx, &ids).await?;
         let notice = |one| self.to_customer(NotificationType::LaunchReminder, one, json!({}));
-        self.tell(tx, act, due.iter().map(notice).collect()).await?;
+        self.tell(tx, act, None, due.iter().map(notice).collect()).await?;
         Ok(due.len() as u64)
     }
 

@@ -145,7 +145,7 @@ fn refusal(payment: &StoredPayment, answer: Result<Report, Unknown>) -> ApiError
 /// What Stripe tells by itself
 ///
 /// For Stripe only: the body is an event that `Stripe-Signature` signs. Told twice or out of order it does no harm.
-#[utoipa::path(post, path = "/payments/webhook", tag = "bookings",
+#[utoipa::path(post, path = "/payments/webhook", tag = "bookings", security(()),
     request_body(content = Object, description = "An event of Stripe"),
     responses((status = 200, description = "Heard"), Problems))]
 async fn webhook(

@@ -176,7 +176,7 @@ impl Cashier {
                 "reason": reason.filter(|_| kind != NotificationType::PaymentReceived),
             });
             let notice = self.desk.to_customer(kind, stored, more);
-            self.desk.tell(tx, act, vec![notice]).await?;
+            self.desk.tell(tx, act, None, vec![notice]).await?;
         }
 
         let what = named(payment, stored);

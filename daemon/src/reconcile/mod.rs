@@ -1,0 +1,3 @@
+//! Making the customer documents and the relational database agree.
+
+pub mod core;
