@@ -1,5 +1,5 @@
-//! What an administrator of the machine may do without the API: make the first operator. Opens the database directly,
-//! also while the daemon runs.
+//! What an administrator of the machine may do without the API: make the first operator, open the document database.
+//! Opens the databases directly, also while the daemon runs.
 
 use anyhow::{Context as _, bail};
 use astrops_api::{
@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     daemon,
     db::Db,
+    documents::{Documents, DocumentsError},
     logs::Entry,
     store::{audit, logs, users},
 };
@@ -36,6 +37,19 @@ pub struct NewUser {
     pub name: Option<String>,
     /// Who asks: the name of the machine's user, for the audit log.
     pub by: String,
+}
+
+/// Opens the configured document database; the file of the embedded one is made when it is missing.
+///
+/// # Errors
+/// When the configuration names none, or the file cannot be opened. A MongoDB is not asked yet.
+pub async fn open_documents(config: &Config) -> Result<Documents, DocumentsError> {
+    // In the folder, made as everybody who comes first makes it: for its owner only.
+    daemon::make_folder(&config.data.dir).map_err(|error| DocumentsError::Unreachable {
+        at: config.data.dir.display().to_string(),
+        why: format!("{error:#}"),
+    })?;
+    Documents::open(config.documents.url.expose_secret()).await
 }
 
 /// Makes a user in the configured database.

@@ -25,6 +25,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{CHANNEL, Db},
+    documents::Documents,
     http::{self, App, Shared},
     jobs::{self, Mailroom},
     logs::{Entry, Recorder},
@@ -63,6 +64,8 @@ impl Daemon {
         let url = config.database.url.expose_secret();
         let lock = lock::DataLock::take(&config.data.dir, url)?;
         let db = Db::open(url).await?;
+        // A MongoDB that is away is no reason not to start: /status says so.
+        let documents = Documents::open(config.documents.url.expose_secret()).await?;
         let key = token::signing_key(config.auth.key.as_ref(), &config.data.dir)?;
         let now = clock.now();
         let node = Node {
@@ -129,6 +132,7 @@ impl Daemon {
             stopping: CancellationToken::new(),
             config,
             db,
+            documents,
             clock,
         });
         Ok(Self { app, addr, listener, queue, context, recorders, _lock: lock })
@@ -180,7 +184,7 @@ impl Daemon {
         if tokio::time::timeout_at(deadline, rest).await.is_err() {
             tracing::error!("not everything ended in time; the next start takes back what was left");
         }
-        let (db, clock) = (app.db.clone(), app.clock.clone());
+        let (db, documents, clock) = (app.db.clone(), app.documents.clone(), app.clock.clone());
         let addr_file = app.config.data.dir.join("daemon.addr");
         drop(app);
         recorders.close();
@@ -192,6 +196,7 @@ impl Daemon {
             logs::insert(&mut tx, &[told.into()]).await?;
             tx.commit().await?;
             db.close().await;
+            documents.close().await;
             Ok::<(), sqlx::Error>(())
         };
         // A query of somebody who has gone may still run, and a database that is away must not hold up the end.

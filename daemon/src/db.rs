@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::sync::Notify;
 
 /// A connection must be had, and a transaction begun, within this time; else the caller is told to come again.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub const ACQUIRE: Duration = Duration::from_secs(5);
 /// The channel of PostgreSQL notifications: a hint, never the only wake-up.
 pub const CHANNEL: &str = "astrops";
 /// Before this version SQLite could corrupt a database whose WAL was reset while being read.
@@ -138,7 +138,8 @@ impl Db {
     /// Opens the database at `url` and brings it up to date. A SQLite file is made when it is missing.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let engine = if url.starts_with("sqlite:") {
-            open_sqlite(url).await?
+            let (writer, readers) = open_sqlite(url).await?;
+            Engine::Sqlite { writer, readers }
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url).await?
         } else {
@@ -267,7 +268,8 @@ impl Tx {
     }
 }
 
-async fn open_sqlite(url: &str) -> Result<Engine, OpenError> {
+/// The one writing connection and the reading ones of a SQLite file, which is made when it is missing.
+pub async fn open_sqlite(url: &str) -> Result<(SqlitePool, SqlitePool), OpenError> {
     let fail = |error| OpenError::Connect(url.to_owned(), error);
     let options = SqliteConnectOptions::from_str(url)
         .map_err(fail)?
@@ -308,7 +310,7 @@ async fn open_sqlite(url: &str) -> Result<Engine, OpenError> {
         return Err(OpenError::OldSqlite(version));
     }
     let readers = pool(4).connect_with(options.create_if_missing(false)).await.map_err(fail)?;
-    Ok(Engine::Sqlite { writer, readers })
+    Ok((writer, readers))
 }
 
 async fn open_postgres(url: &str) -> Result<Engine, OpenError> {

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 mod daemon;
 mod db;
+pub mod documents;
 mod http;
 mod jobs;
 mod logs;

@@ -125,6 +125,11 @@ pub fn json_text(value: &impl Serialize, pretty: bool) -> String {
     let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     // The types of the contract have text keys and no failing serializer.
     let text = text.unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()));
+    safe_json(&text)
+}
+
+/// JSON text with whatever acts on a terminal escaped: the same document to every parser.
+pub fn safe_json(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut safe, c| {
         if c != '\n' && acts(c) {
             let mut units = [0; 2];

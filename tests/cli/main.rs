@@ -4,6 +4,7 @@ mod accounts;
 mod bookings;
 mod business;
 mod demo;
+mod documents;
 mod jobs;
 mod logs;
 mod machine;

@@ -63,9 +63,10 @@ async fn status(State(app): State<App>) -> ApiResult<Json<Status>> {
     let nodes = nodes::living(&mut tx, now).await?;
     tx.rollback().await?;
     let held = format!("{} workers, {} jobs in hand", app.config.jobs.workers, app.queue.held());
-    let (database, mail) = tokio::join!(database(&app), mail(&app));
+    let (database, documents, mail) = tokio::join!(database(&app), documents(&app), mail(&app));
     let parts = vec![
         database,
+        documents,
         mail,
         turning("workers", app.queue.beat(), &held),
         turning("scheduler", app.scheduler.beat(), "turning"),
@@ -90,6 +91,25 @@ async fn database(app: &App) -> Part {
         }
     };
     Part { name: "database".to_owned(), ok, detail, latency_ms: Some(began.elapsed().as_secs_f64() * 1000.0) }
+}
+
+async fn documents(app: &App) -> Part {
+    let began = Instant::now();
+    let answer = tokio::time::timeout(Duration::from_secs(3), app.documents.ping()).await;
+    let (kind, at) = (app.documents.kind(), app.documents.at());
+    let (ok, detail) = match answer {
+        Ok(Ok(())) => (true, format!("{kind} {at}")),
+        Ok(Err(error)) => (false, error.to_string()),
+        Err(_) => {
+            (false, format!("{kind} {at} does not answer within 3 s; look at its server and the network"))
+        }
+    };
+    Part {
+        name: "documents".to_owned(),
+        ok,
+        detail,
+        latency_ms: Some(began.elapsed().as_secs_f64() * 1000.0),
+    }
 }
 
 async fn mail(app: &App) -> Part {

@@ -57,6 +57,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::Db,
+    documents::Documents,
     jobs::Mailroom,
     logs::Recorder,
     payments::Cashier,
@@ -84,6 +85,7 @@ pub type App = Arc<Shared>;
 pub struct Shared {
     pub config: Config,
     pub db: Db,
+    pub documents: Documents,
     pub clock: Clock,
     pub tokens: Tokens,
     pub refresh_tokens: RefreshTokens,

@@ -1,8 +1,10 @@
-//! Commands of the machine that runs the daemon: the daemon itself, its configuration, its first operator.
+//! Commands of the machine that runs the daemon: the daemon itself, its configuration, its first operator, the customer
+//! document database.
 
 mod config;
 mod daemon;
 pub mod diagnostics;
+mod documents;
 mod file;
 pub mod signals;
 mod user;
@@ -20,6 +22,9 @@ pub enum Command {
     /// Make users on the machine of the daemon.
     #[command(subcommand)]
     User(user::Command),
+    /// Fill, empty and check the customer document database.
+    #[command(subcommand)]
+    Documents(documents::Command),
     /// Try everything: daemon, sample traffic and console in one process.
     Demo(demo::Args),
 }
@@ -31,6 +36,7 @@ impl Command {
             Self::Daemon(args) => args.run().await,
             Self::Config(command) => command.run(out),
             Self::User(command) => command.run(out).await,
+            Self::Documents(command) => command.run(out).await,
             Self::Demo(args) => args.run(out).await,
         }
     }

@@ -1,0 +1,410 @@
+//! The embedded engine: one SQLite file, one table per collection with `_id` (24 hex digits) and `doc` (relaxed extended
+//! JSON), one writer and readers beside it, as in [`crate::db`].
+//!
+//! Limits: whoever edits the file by hand may write any text into `doc`; such a document is reported when it is decoded
+//! and never breaks a page or an index. Index expressions use only functions that every SQLite since 3.38 computes
+//! alike, because an older `sqlite3` may write here too. Times that are not `YYYY-MM-DDTHH:MM:SS[.mmm]Z` are read well,
+//! but are in no index of times.
+
+use bson::{Document, oid::ObjectId};
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+
+use super::{
+    Change, Changed, Changes, DocumentsError, Inserted, Row, Step, Tally, Watermark,
+    collection::{ACTIVE, Collection, Index, IndexKind},
+    value::{self, Form},
+};
+use crate::db;
+
+/// A control character, which JSON must escape: it parts documents in a packed page.
+const SEPARATOR: u8 = 0x1e;
+/// `SQLITE_BUSY` and its kin: of a recovery, a snapshot, a time limit.
+const BUSY: [&str; 4] = ["5", "261", "517", "773"];
+
+#[derive(Clone)]
+pub struct Sqlite {
+    at: String,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    pub async fn open(url: &str) -> Result<Self, DocumentsError> {
+        let path = url.strip_prefix("sqlite:").unwrap_or(url);
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let at = path.split('?').next().unwrap_or_default().to_owned();
+        let unreachable = |why: String| DocumentsError::Unreachable { at: at.clone(), why };
+        let (writer, readers) = db::open_sqlite(url).await.map_err(|error| match error {
+            db::OpenError::Connect(_, error) => unreachable(error.to_string()),
+            other => unreachable(other.to_string()),
+        })?;
+        let opened = Self { at: at.clone(), writer, readers };
+        opened.init().await?;
+        Ok(opened)
+    }
+
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    pub async fn ping(&self) -> Result<(), DocumentsError> {
+        sqlx::query("SELECT 1 FROM users LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(self.failed("ping"))?;
+        Ok(())
+    }
+
+    /// Every start does it: the file is ours.
+    pub async fn init(&self) -> Result<Vec<Step>, DocumentsError> {
+        let failed = self.failed("making tables and indexes");
+        let mut steps = Vec::new();
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        for collection in Collection::ALL {
+            let table = collection.name();
+            let columns: Vec<String> =
+                sqlx::query_scalar("SELECT name FROM pragma_table_info($1) ORDER BY cid")
+                    .bind(table)
+                    .fetch_all(&mut *tx)
+                    .await
+                    .map_err(&failed)?;
+            if !columns.is_empty() && columns != ["_id", "doc"] {
+                return Err(DocumentsError::Url(format!(
+                    "{} holds another database: its table {table} has the columns {}; name another file",
+                    self.at,
+                    columns.join(", ")
+                )));
+            }
+            let made = sql(&mut tx, format!("CREATE TABLE IF NOT EXISTS {table} ({COLUMNS})"));
+            made.await.map_err(&failed)?;
+            steps.push(step(table.to_owned(), columns.is_empty()));
+            for index in collection.indexes() {
+                let name = format!("{table}_{}", index.name());
+                let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = $1")
+                    .bind(&name)
+                    .fetch_one(&mut *tx)
+                    .await
+                    .map_err(&failed)?;
+                if there == 0 {
+                    sql(&mut tx, index_sql(collection, index, &name)).await.map_err(&failed)?;
+                }
+                steps.push(step(format!("{table} index {}", index.name()), there == 0));
+            }
+        }
+        tx.commit().await.map_err(&failed)?;
+        Ok(steps)
+    }
+
+    pub async fn count(&self, collection: Collection) -> Result<Tally, DocumentsError> {
+        let count: i64 =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) FROM {}", collection.name())))
+                .fetch_one(&self.readers)
+                .await
+                .map_err(self.failed("counting documents"))?;
+        Ok(Tally { documents: count.unsigned_abs(), foreign: 0 })
+    }
+
+    pub async fn get(&self, collection: Collection, ids: &[ObjectId]) -> Result<Vec<Row>, DocumentsError> {
+        let ids = serde_json::Value::from(ids.iter().map(|id| id.to_hex()).collect::<Vec<_>>());
+        let table = collection.name();
+        let text = format!(
+            "SELECT _id, CAST(doc AS BLOB) AS doc FROM {table}
+             WHERE _id IN (SELECT value FROM json_each($1)) ORDER BY _id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(text)).bind(ids).fetch_all(&self.readers).await;
+        rows.and_then(|rows| rows.iter().map(row).collect()).map_err(self.failed("reading documents"))
+    }
+
+    /// One row for the whole page: through the driver that costs a sixth of a row per document.
+    pub async fn page(
+        &self,
+        collection: Collection,
+        after: Option<ObjectId>,
+        limit: u32,
+        _fields: Option<&[&str]>,
+    ) -> Result<Vec<Row>, DocumentsError> {
+        let failed = self.failed("reading a page");
+        let after = after.map(ObjectId::to_hex).unwrap_or_default();
+        let table = collection.name();
+        let inner = format!("SELECT _id, doc FROM {table} WHERE _id > $1 ORDER BY _id LIMIT $2");
+        let packed =
+            format!("SELECT COUNT(*), CAST(group_concat(_id || doc, char(30)) AS BLOB) FROM ({inner})");
+        let (count, bytes): (i64, Option<Vec<u8>>) = sqlx::query_as(AssertSqlSafe(packed))
+            .bind(&after)
+            .bind(limit)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(&failed)?;
+        if let Some(rows) = unpack(count, bytes.as_deref().unwrap_or_default()) {
+            return Ok(rows);
+        }
+        // A document edited by hand holds the separator.
+        let plain = format!("SELECT _id, CAST(doc AS BLOB) AS doc FROM ({inner}) ORDER BY _id");
+        let rows = sqlx::query(AssertSqlSafe(plain)).bind(&after).bind(limit).fetch_all(&self.readers).await;
+        rows.and_then(|rows| rows.iter().map(row).collect()).map_err(failed)
+    }
+
+    pub async fn changed_since(
+        &self,
+        collection: Collection,
+        after: Watermark,
+        limit: u32,
+    ) -> Result<Changes, DocumentsError> {
+        let failed = self.failed("reading changes");
+        let (table, key) = (collection.name(), time_key(collection.changed_at()));
+        // What is not a time (a 45th day) has no julianday and is passed over.
+        let select = |range: &str, order: &str| {
+            format!(
+                "SELECT _id, CAST(doc AS BLOB) AS doc,
+                        CAST(round((julianday({key}) - 2440587.5) * 86400000.0) AS INTEGER) AS at
+                 FROM {table} WHERE {range} AND julianday({key}) IS NOT NULL ORDER BY {order} LIMIT $3"
+            )
+        };
+        // Two ranges of the index; `(time, _id) > ($1, $2)` would be none, because the time is an expression.
+        let ranges = [
+            select(&format!("{key} = $1 AND _id > $2"), "_id"),
+            select(&format!("{key} > $1 AND $2 IS NOT NULL"), &format!("{key}, _id")),
+        ];
+        let mut rows: Vec<SqliteRow> = Vec::new();
+        let mut tx = self.readers.begin().await.map_err(&failed)?;
+        for range in ranges {
+            let left = i64::from(limit) - i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            let some = sqlx::query(AssertSqlSafe(range))
+                .bind(time_text(after.at))
+                .bind(after.id.to_hex())
+                .bind(left)
+                .fetch_all(&mut *tx)
+                .await;
+            rows.extend(some.map_err(&failed)?);
+        }
+        tx.rollback().await.map_err(&failed)?;
+        let next = match rows.last() {
+            None => None,
+            Some(last) => {
+                let at = DateTime::from_timestamp_millis(last.try_get("at").map_err(&failed)?);
+                Some(Watermark { at: at.unwrap_or(after.at), id: row(last).map_err(&failed)?.id })
+            }
+        };
+        let rows = rows.iter().map(row).collect::<Result<_, _>>().map_err(failed)?;
+        Ok(Changes { rows, next })
+    }
+
+    pub async fn insert(
+        &self,
+        collection: Collection,
+        documents: &[Document],
+    ) -> Result<Vec<Inserted>, DocumentsError> {
+        let failed = self.failed("inserting documents");
+        let text = format!(
+            "INSERT INTO {} (_id, doc) VALUES ($1, $2) ON CONFLICT (_id) DO NOTHING",
+            collection.name()
+        );
+        let mut outcomes = Vec::with_capacity(documents.len());
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        for document in documents {
+            let Ok(id) = document.get_object_id("_id") else {
+                outcomes.push(Inserted::Refused("its _id is no ObjectId".to_owned()));
+                continue;
+            };
+            let done = sqlx::query(AssertSqlSafe(text.clone()))
+                .bind(id.to_hex())
+                .bind(value::to_json(document, Form::Relaxed))
+                .execute(&mut *tx)
+                .await;
+            outcomes.push(match done {
+                Ok(done) if done.rows_affected() == 1 => Inserted::Done,
+                Ok(_) => Inserted::Exists,
+                Err(error) => Inserted::Taken(taken(collection, &error).ok_or_else(|| failed(error))?),
+            });
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(outcomes)
+    }
+
+    pub async fn compare_and_set(
+        &self,
+        collection: Collection,
+        changes: &[Change],
+    ) -> Result<Vec<Changed>, DocumentsError> {
+        let failed = self.failed("changing documents");
+        let mut outcomes = Vec::with_capacity(changes.len());
+        // Nobody else writes between the look and the write: the transaction holds the write lock from its beginning.
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        for change in changes {
+            outcomes.push(compare_and_set(&mut tx, collection, change).await.map_err(&failed)?);
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(outcomes)
+    }
+
+    pub async fn expire(&self, now: DateTime<Utc>, limit: u32) -> Result<u64, DocumentsError> {
+        let failed = self.failed("removing expired documents");
+        let mut removed = 0;
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        for collection in Collection::ALL {
+            let Some((path, seconds)) = collection.expires() else { continue };
+            let (table, key) = (collection.name(), time_key(path));
+            let text = format!(
+                "DELETE FROM {table} WHERE _id IN (
+                     SELECT _id FROM {table} WHERE {key} < $1 ORDER BY {key} LIMIT $2)"
+            );
+            let done = sqlx::query(AssertSqlSafe(text))
+                .bind(time_text(now - chrono::TimeDelta::seconds(seconds.into())))
+                .bind(i64::from(limit) - i64::try_from(removed).unwrap_or(i64::MAX))
+                .execute(&mut *tx)
+                .await
+                .map_err(&failed)?;
+            removed += done.rows_affected();
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(removed)
+    }
+
+    fn failed(&self, what: &'static str) -> impl Fn(sqlx::Error) -> DocumentsError {
+        let at = self.at.clone();
+        let late = DocumentsError::Timeout { at: at.clone(), what, seconds: db::ACQUIRE.as_secs_f64() };
+        move |error| match error {
+            // Somebody else writes and does not end: SQLITE_BUSY and its kin.
+            sqlx::Error::Database(error) if error.code().is_some_and(|code| BUSY.contains(&&*code)) => {
+                late.clone()
+            }
+            sqlx::Error::Database(error) => {
+                DocumentsError::Refused { at: at.clone(), what, why: error.message().to_owned() }
+            }
+            sqlx::Error::PoolTimedOut => late.clone(),
+            other => DocumentsError::Unreachable { at: at.clone(), why: other.to_string() },
+        }
+    }
+}
+
+async fn compare_and_set(
+    tx: &mut SqliteConnection,
+    collection: Collection,
+    change: &Change,
+) -> Result<Changed, sqlx::Error> {
+    if let Some(why) = change.refusal() {
+        return Ok(Changed::Refused(why));
+    }
+    let table = collection.name();
+    let text = format!("SELECT _id, CAST(doc AS BLOB) AS doc FROM {table} WHERE _id = $1");
+    let found = sqlx::query(AssertSqlSafe(text)).bind(change.id.to_hex()).fetch_optional(&mut *tx).await?;
+    let Some(found) = found else { return Ok(Changed::Stale) };
+    let mut document = match row(&found)?.document() {
+        Ok(document) => document,
+        Err(malformed) => return Ok(Changed::Refused(malformed.to_string())),
+    };
+    if !change.expected.iter().all(|(path, expected)| value::same_at(&document, path, expected.as_ref())) {
+        return Ok(Changed::Stale);
+    }
+    for path in &change.unset {
+        value::unset(&mut document, path);
+    }
+    for (path, new) in &change.set {
+        if let Err(why) = value::set(&mut document, path, new.clone()) {
+            return Ok(Changed::Refused(why));
+        }
+    }
+    let done = sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET doc = $2 WHERE _id = $1")))
+        .bind(change.id.to_hex())
+        .bind(value::to_json(&document, Form::Relaxed))
+        .execute(tx)
+        .await;
+    match done {
+        Ok(_) => Ok(Changed::Done),
+        Err(error) => taken(collection, &error).map(Changed::Taken).ok_or(error),
+    }
+}
+
+/// The ids sort as the documents' own; nothing but an id gets in, so that every row can be named and paged over.
+const COLUMNS: &str = "_id TEXT NOT NULL PRIMARY KEY CHECK (length(_id) = 24 AND NOT _id GLOB '*[^0-9a-f]*'),
+                       doc TEXT NOT NULL CHECK (typeof(doc) = 'text')";
+
+/// What is at a path, for an index: NULL in a text that is no JSON, instead of an error.
+fn key(path: &str) -> String {
+    if path == "_id" {
+        path.to_owned()
+    } else {
+        format!("CASE WHEN json_valid(doc) THEN json_extract(doc, '$.{path}') END")
+    }
+}
+
+/// A time at a path as text that sorts: see [`value::sortable`].
+pub(super) fn time_key(path: &str) -> String {
+    let text = format!("json_extract(doc, '$.{path}.\"$date\"')");
+    format!(
+        "CASE WHEN json_valid(doc) THEN CASE WHEN {text} GLOB '[12]*Z' THEN
+             CASE length({text}) WHEN 24 THEN substr({text}, 1, 23) WHEN 20 THEN substr({text}, 1, 19) || '.000' END
+         END END"
+    )
+}
+
+fn time_text(at: DateTime<Utc>) -> String {
+    // Before 1970 every time is later.
+    value::sortable(bson::DateTime::from_millis(at.timestamp_millis())).unwrap_or_default()
+}
+
+fn index_sql(collection: Collection, index: &Index, name: &str) -> String {
+    let is_time = |path: &str| {
+        path == collection.changed_at()
+            || ["dateTime", "bookingDate", "expiresAt", "lockedUntil"].contains(&path)
+    };
+    let keys: Vec<String> = index
+        .keys
+        .iter()
+        .map(|(path, order)| {
+            let key = if is_time(path) { time_key(path) } else { key(path) };
+            format!("{key}{}", if *order < 0 { " DESC" } else { "" })
+        })
+        .collect();
+    let unique = matches!(index.kind, IndexKind::Unique | IndexKind::UniqueWhileActive);
+    let only = if index.kind == IndexKind::UniqueWhileActive {
+        format!(" WHERE {} IN ('{}')", key("status"), ACTIVE.join("', '"))
+    } else {
+        String::new()
+    };
+    let unique = if unique { "UNIQUE " } else { "" };
+    format!("CREATE {unique}INDEX \"{name}\" ON {} ({}){only}", collection.name(), keys.join(", "))
+}
+
+/// The index that a unique violation names.
+fn taken(collection: Collection, error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error().filter(|error| error.is_unique_violation())?;
+    let name = error.message().split('\'').nth(1).unwrap_or(error.message());
+    let prefix = format!("{}_", collection.name());
+    Some(name.strip_prefix(&prefix).unwrap_or(name).to_owned())
+}
+
+fn row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
+    let id: &str = row.try_get("_id")?;
+    let id = ObjectId::parse_str(id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Row::json(id, row.try_get("doc")?))
+}
+
+fn unpack(count: i64, bytes: &[u8]) -> Option<Vec<Row>> {
+    if count == 0 {
+        return Some(Vec::new());
+    }
+    let mut rows = Vec::with_capacity(usize::try_from(count).ok()?);
+    for piece in bytes.split(|byte| *byte == SEPARATOR) {
+        let (id, text) = piece.split_at_checked(24)?;
+        let id = ObjectId::parse_str(std::str::from_utf8(id).ok()?).ok()?;
+        rows.push(Row::json(id, text.to_vec()));
+    }
+    // What group_concat promises about the order is less than what it does.
+    rows.sort_by_key(|row| row.id);
+    (i64::try_from(rows.len()) == Ok(count)).then_some(rows)
+}
+
+fn step(what: String, made: bool) -> Step {
+    Step { what, done: if made { "made" } else { "there" }, why: None }
+}
+
+async fn sql(tx: &mut SqliteConnection, text: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(tx).await.map(|_| ())
+}
