@@ -1,6 +1,6 @@
 //! A document as it was read: raw, decoded when somebody looks.
 
-use bson::{Bson, Document, RawDocumentBuf, oid::ObjectId};
+use bson::{Bson, Document, oid::ObjectId};
 
 use super::value;
 
@@ -16,7 +16,8 @@ pub struct Row {
 #[derive(Clone, Debug)]
 enum Body {
     Json(Vec<u8>),
-    Bson(RawDocumentBuf),
+    #[cfg(feature = "mongodb")]
+    Bson(bson::RawDocumentBuf),
 }
 
 /// A document that is there and cannot be understood; somebody edited it by hand, or another program is wrong.
@@ -34,7 +35,8 @@ impl Row {
         Self { id, body: Body::Json(text) }
     }
 
-    pub(super) fn bson(id: ObjectId, raw: RawDocumentBuf) -> Self {
+    #[cfg(feature = "mongodb")]
+    pub(super) fn bson(id: ObjectId, raw: bson::RawDocumentBuf) -> Self {
         Self { id, body: Body::Bson(raw) }
     }
 
@@ -51,6 +53,7 @@ impl Row {
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Json(text) => text,
+            #[cfg(feature = "mongodb")]
             Body::Bson(raw) => raw.as_bytes(),
         }
     }
@@ -60,6 +63,7 @@ impl Row {
         let malformed = |why: String| Malformed { id: self.id, why };
         let document: Document = match &self.body {
             Body::Json(text) => value::from_json(text).map_err(malformed)?,
+            #[cfg(feature = "mongodb")]
             Body::Bson(raw) => {
                 raw.try_into().map_err(|error: bson::error::Error| malformed(error.to_string()))?
             }
