@@ -286,10 +286,10 @@ pub async fn open_sqlite(url: &str) -> Result<(SqlitePool, SqlitePool), OpenErro
     }
     // For its owner only, whatever the folder and the umask say; -wal and -shm take the file's mode. A file that is there
     // keeps what somebody gave it.
-    let file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(options.get_filename());
-    match file {
-        Ok(_) => {}
+    // It is closed again before SQLite opens it: closing any descriptor of a file gives up every POSIX lock that the process
+    // has on it, and without their locks another program's `sqlite3` would take our write-ahead log for its own to delete.
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(options.get_filename()) {
+        Ok(file) => drop(file),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(fail(error.into())),
     }
@@ -349,5 +349,24 @@ async fn begin_postgres(pool: &PgPool) -> Result<sqlx::Transaction<'static, Post
             }
             begun => return begun,
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    /// Another program that closes the file as the last one, as it believes, deletes the write-ahead log.
+    #[tokio::test]
+    async fn a_file_that_was_just_made_is_locked_against_other_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.db");
+        let db = Db::open(&format!("sqlite:{}", path.display())).await.unwrap();
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        assert!(locks.contains(&format!(":{inode} ")), "no lock on inode {inode}: {locks}");
+        db.close().await;
     }
 }
