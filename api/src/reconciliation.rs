@@ -187,7 +187,7 @@ pub struct Change {
 }
 
 list_query! {
-    /// GET /reconciliation/changes: newest first.
+    /// GET /reconciliation/changes: newest first unless `order=asc`.
     ChangeQuery {
         /// About this kind of entity.
         #[param(value_type = Option<String>)]
@@ -247,7 +247,7 @@ pub struct Conflict {
 }
 
 list_query! {
-    /// GET /reconciliation/conflicts: the critical ones first, then the oldest.
+    /// GET /reconciliation/conflicts: the critical ones first, then the oldest; by age alone with `order`.
     ConflictQuery {
         /// About this kind of entity.
         #[param(value_type = Option<String>)]

@@ -24,6 +24,7 @@ mod output;
 mod password;
 mod profiles;
 mod prompt;
+mod reconcile;
 mod schedules;
 mod session;
 mod sessions;
@@ -108,6 +109,9 @@ enum Remote {
     Sessions(sessions::Command),
     /// Change your password; your other sessions end.
     Password(password::Args),
+    /// Make both databases agree, and see what was done and what waits.
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
     /// Show who changed what, latest first.
     Audit(audit::Args),
     /// Follow what happens to users, launches and bookings.
@@ -150,6 +154,7 @@ async fn remote(global: &Global, command: Remote) -> Result<(), Failure> {
         Remote::Keys(command) => command.run(&context).await,
         Remote::Sessions(command) => command.run(&context).await,
         Remote::Password(args) => args.run(&context).await,
+        Remote::Reconcile(command) => command.run(&context).await,
         Remote::Audit(args) => args.run(&context).await,
         Remote::Events(args) => args.run(&context).await,
         Remote::Console(args) => args.run(&context).await,

@@ -162,6 +162,26 @@ fn an_account_is_changed_and_ended_and_everything_is_written_down() {
 }
 
 #[test]
+fn both_databases_are_made_to_agree() {
+    let office = Office::open();
+    let launch = office.launch(3);
+    assert_eq!(office.json(&format!("reconcile diff launch {launch}"))["document"], "missing");
+    office.good(&format!("reconcile entity launch {launch} --wait"));
+    let compared = office.good(&format!("reconcile diff launch {launch}"));
+    assert!(compared.contains("capacity") && compared.contains("equal"), "{compared}");
+    assert!(!compared.contains("write"), "{compared}");
+    let changes = office.good(&format!("reconcile changes --type launch --entity {launch}"));
+    assert!(changes.contains("Created on document"), "{changes}");
+    let changes = office.json("reconcile changes --order asc");
+    assert_eq!((&changes["total"], &changes["changes"][0]["entityType"]), (&json!(2), &json!("user")));
+    let jobs = office.json("reconcile jobs --status completed");
+    assert_eq!(jobs["jobs"][0]["reconciliation"]["changesLog"], "Created on document");
+    assert_eq!(office.json("reconcile conflicts")["total"], 0);
+    let unknown = told(&mut office.say("reconcile diff booking 507f1f77bcf86cd799439099"));
+    assert!(unknown.code == 4 && unknown.err.contains("neither side"), "{}", unknown.err);
+}
+
+#[test]
 fn events_are_shown_as_they_happen() {
     let office = Office::open();
     let launch = office.launch(2);

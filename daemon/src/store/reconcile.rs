@@ -3,7 +3,7 @@
 use astrops_api::{
     ids::{EntityId, JobId},
     reconciliation::{Change, ChangeQuery, Conflict, ConflictQuery, NewEvent, ReconEvent},
-    vocabulary::{EntityType, JobStatus, ReconAction, Severity},
+    vocabulary::{EntityType, JobStatus, Order, ReconAction, Severity},
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -204,7 +204,8 @@ pub async fn changes(
         if let Some(job) = query.job_id {
             rows.push(" AND job_id = ").push_bind(job.0);
         }
-        rows.push(" ORDER BY id DESC LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
+        rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
+        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
         let rows: Vec<ChangeRow> = rows.build_query_as().fetch_all(conn).await?;
         let change = |row: ChangeRow| Change {
             id: row.id,
@@ -251,8 +252,13 @@ pub async fn conflicts(
                FROM recon_conflicts WHERE closed_at IS NULL",
         );
         push_filter!(rows, query);
-        rows.push(" ORDER BY severity, id LIMIT ").push_bind(slice.limit);
-        rows.push(" OFFSET ").push_bind(slice.offset);
+        // `critical` comes before `warning` by its letters too.
+        rows.push(match query.order {
+            None => " ORDER BY severity, id",
+            Some(Order::Asc) => " ORDER BY id ASC",
+            Some(Order::Desc) => " ORDER BY id DESC",
+        });
+        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
         let rows: Vec<ConflictRow> = rows.build_query_as().fetch_all(conn).await?;
         let conflict = |row: ConflictRow| Conflict {
             id: row.id,
