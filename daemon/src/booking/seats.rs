@@ -61,14 +61,16 @@ pub fn check_sale(launch: &Launch, now: DateTime<Utc>) -> Result<(), Refusal> {
     }
 }
 
-/// Whether `launch` is there for customers, on sale, and has the seats that are asked for.
-fn check_open(launch: &Launch, order: Order, now: DateTime<Utc>) -> Result<(), Refusal> {
+/// Whether `order` can be had of `launch`: on sale, not booked by the customer already, seats left.
+async fn check_order(tx: &mut Tx, launch: &Launch, order: Order, now: DateTime<Utc>) -> Result<(), Refusal> {
     check_sale(launch, now)?;
-    if launch.available_tickets < order.quantity {
-        Err(Refusal::SoldOut(launch.available_tickets))
-    } else {
-        Ok(())
+    if let Some(id) = bookings::active_of(tx, launch.id, order.customer).await? {
+        return Err(Refusal::AlreadyBooked(id));
     }
+    if launch.available_tickets < order.quantity {
+        return Err(Refusal::SoldOut(launch.available_tickets));
+    }
+    Ok(())
 }
 
 /// The booking that was just stored, as reading it would answer.
@@ -119,19 +121,9 @@ impl Desk {
         // What needs no lock comes before it: a sold-out launch is refused without queueing for its row.
         let seen = launches::find(tx, order.launch).await?.ok_or(Refusal::NoLaunch(order.launch))?;
         let host = contacts::find(tx, seen.host_id).await?;
-        if check_open(&seen, order, act.now).is_err() {
-            if let Some(id) = bookings::active_of(tx, seen.id, order.customer).await? {
-                check_sale(&seen, act.now)?;
-                return Err(Refusal::AlreadyBooked(id));
-            }
-            check_open(&seen, order, act.now)?;
-        }
+        check_order(tx, &seen, order, act.now).await?;
         let launch = launches::lock(tx, order.launch).await?.ok_or(Refusal::NoLaunch(order.launch))?;
-        check_sale(&launch, act.now)?;
-        if let Some(id) = bookings::active_of(tx, launch.id, order.customer).await? {
-            return Err(Refusal::AlreadyBooked(id));
-        }
-        check_open(&launch, order, act.now)?;
+        check_order(tx, &launch, order, act.now).await?;
         let amount = launch.price.times(i64::from(order.quantity)).ok_or_else(|| {
             Refusal::field("/ticketQuantity", "makes an amount that is too large; book fewer seats")
         })?;
