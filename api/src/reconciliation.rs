@@ -244,11 +244,16 @@ pub struct Conflict {
     pub first_seen: DateTime<Utc>,
     /// When it was last seen.
     pub last_seen: DateTime<Utc>,
+    /// It is not listed until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<DateTime<Utc>>,
 }
 
 list_query! {
     /// GET /reconciliation/conflicts: the critical ones first, then the oldest; by age alone with `order`.
     ConflictQuery {
+        /// Those that are snoozed, too.
+        snoozed: bool,
         /// About this kind of entity.
         #[param(value_type = Option<String>)]
         entity_type: EntityType,

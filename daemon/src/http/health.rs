@@ -73,7 +73,7 @@ async fn status(State(app): State<App>) -> ApiResult<Json<Status>> {
         disk(&app),
     ];
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Json(Status { version, now, node: app.node.id, nodes, parts }))
+    Ok(Json(Status { version, now, node: app.node.id, nodes, parts, agreement: None }))
 }
 
 async fn database(app: &App) -> Part {

@@ -80,6 +80,9 @@ impl Caretaker {
             MaintenanceTask::CheckPayments => self.cashier.check(&self.context.db, run).await,
             // Its outcome is more than a text; see `run`.
             MaintenanceTask::RefundPayment => anyhow::bail!("a refund is a job of its own"),
+            MaintenanceTask::ReconcileIncremental
+            | MaintenanceTask::ReconcileFull
+            | MaintenanceTask::ExpireDocuments => anyhow::bail!("this daemon cannot do it yet"),
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;

@@ -270,6 +270,7 @@ pub async fn conflicts(
             fields: serde_json::from_value(row.fields.0).unwrap_or_default(),
             first_seen: row.first_seen,
             last_seen: row.last_seen,
+            snoozed_until: None,
         };
         Ok((rows.into_iter().map(conflict).collect(), total.unsigned_abs()))
     })
