@@ -6,8 +6,8 @@ use astrops_api::{
     vocabulary::{BookingStatus, CapacityOperation, DomainEventKind, EntityType},
 };
 use chrono::{DateTime, Utc};
-use serde_json::json;
-use sqlx::{QueryBuilder, Row as _};
+use serde_json::{Value as Json, json};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use super::core::{
@@ -33,6 +33,10 @@ pub const fn table(kind: EntityType) -> &'static str {
     }
 }
 
+const AMONG: Sql = Sql {
+    sqlite: " WHERE id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id",
+    postgres: " WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1)::uuid)) ORDER BY id",
+};
 const LOCK: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
 
 /// The row as it is; with `lock` it is held until the write transaction ends.
@@ -42,32 +46,63 @@ pub async fn read(
     id: Uuid,
     lock: bool,
 ) -> Result<Option<(Columns, DateTime<Utc>)>, sqlx::Error> {
+    let row = select(tx, mapping, &[id], lock).await?.pop();
+    Ok(row.map(|(_, columns, updated_at)| (columns, updated_at)))
+}
+
+/// The rows with these ids that are there, ascending by id, each with the time of its last change.
+pub async fn read_many(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+    select(tx, mapping, ids, false).await
+}
+
+async fn select(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    ids: &[Uuid],
+    lock: bool,
+) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
     let mut wanted: Vec<(&'static str, Codec)> = Vec::new();
     for field in mapping.fields() {
         wanted.extend(field.relational.map(|column| (column, field.codec)));
         wanted.extend(field.hidden_by.map(|(column, _)| (column, Codec::Text)));
     }
     let names: Vec<&str> = wanted.iter().map(|(column, _)| *column).collect();
-    let text = format!("SELECT updated_at, {} FROM {} WHERE id = ", names.join(", "), table(mapping.entity));
-    let locking = if lock { tx.text(&LOCK) } else { "" };
+    let (among, locking) = (tx.text(&AMONG), if lock { tx.text(&LOCK) } else { "" });
+    let table = table(mapping.entity);
+    let text = format!("SELECT id, updated_at, {} FROM {table}{among}{locking}", names.join(", "));
+    let ids = Json::from(ids.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>());
     on!(tx, |conn| {
-        let mut query = QueryBuilder::<DB>::new(text);
-        query.push_bind(id).push(locking);
-        let Some(row) = query.build().fetch_optional(conn).await? else { return Ok(None) };
-        let mut columns = Columns::new();
-        for (column, codec) in wanted {
-            let value = match codec {
-                Codec::Text | Codec::Email | Codec::Word { .. } => {
-                    row.try_get::<Option<String>, _>(column)?.map(RelValue::Text)
-                }
-                Codec::Time => row.try_get::<Option<DateTime<Utc>>, _>(column)?.map(RelValue::Time),
-                Codec::Money | Codec::Int { .. } => row.try_get::<Option<i64>, _>(column)?.map(RelValue::Int),
-                Codec::Bool => row.try_get::<Option<bool>, _>(column)?.map(RelValue::Bool),
-                Codec::Id => row.try_get::<Option<Uuid>, _>(column)?.map(RelValue::Id),
-            };
-            columns.insert(column, value.unwrap_or(RelValue::Null));
+        let rows = sqlx::query::<DB>(AssertSqlSafe(text)).bind(ids).fetch_all(conn).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut columns = Columns::new();
+            for &(column, codec) in &wanted {
+                let value = match codec {
+                    Codec::Text | Codec::Email | Codec::Word { .. } => {
+                        row.try_get::<Option<String>, _>(column)?.map(RelValue::Text)
+                    }
+                    // Somebody's hand wrote a text that is no time: a fault of this row, not of the read.
+                    Codec::Time => match row.try_get::<Option<DateTime<Utc>>, _>(column) {
+                        Ok(time) => time.map(RelValue::Time),
+                        Err(error) => {
+                            Some(RelValue::Text(row.try_get::<String, _>(column).map_err(|_| error)?))
+                        }
+                    },
+                    Codec::Money | Codec::Int { .. } => {
+                        row.try_get::<Option<i64>, _>(column)?.map(RelValue::Int)
+                    }
+                    Codec::Bool => row.try_get::<Option<bool>, _>(column)?.map(RelValue::Bool),
+                    Codec::Id => row.try_get::<Option<Uuid>, _>(column)?.map(RelValue::Id),
+                };
+                columns.insert(column, value.unwrap_or(RelValue::Null));
+            }
+            found.push((row.try_get("id")?, columns, row.try_get("updated_at")?));
         }
-        Ok(Some((columns, row.try_get("updated_at")?)))
+        Ok(found)
     })
 }
 
