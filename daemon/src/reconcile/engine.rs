@@ -209,7 +209,7 @@ impl Engine {
             Some(link) => History::Agreed(codec::base_from_json(&mapping, &link.base.0)),
         };
         let seen = Pair { document: said, relational: ours };
-        let situation = Situation { history, seen, facts: looked };
+        let situation = Situation { history, seen, facts: looked, ..Situation::default() };
         let plan = merge(&mapping, &situation);
         Ok(View { mapping, situation, plan, document, references, facts: known, link })
     }
