@@ -15,9 +15,14 @@
 //! [`core`] decides · [`relational`] and `documents` read and write · [`facts`] looks up what the rules ask · [`engine`]
 //! does one entity · [`show`] tells it.
 
+mod apply;
 pub mod core;
 pub mod engine;
 mod facts;
+mod intent;
+pub mod look;
 pub mod nominate;
 mod relational;
+pub mod rules;
 pub mod show;
+pub mod sweep;
