@@ -15,6 +15,7 @@
 //! [`core`] decides · [`relational`] and `documents` read and write · [`facts`] looks up what the rules ask · [`engine`]
 //! does one entity · [`show`] tells it.
 
+pub mod compare;
 pub mod core;
 pub mod engine;
 mod facts;
