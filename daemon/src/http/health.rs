@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{ApiError, ApiResult, App, Caller, docs::Problems, error::Kind};
 use crate::{
     beat::Beat,
-    store::{jobs, nodes},
+    store::{drift, jobs, nodes},
 };
 
 /// A loop that has not come round for so long stands still.

@@ -60,7 +60,8 @@ async fn create(
         let open = store::open(&mut work.tx, body.mode).await?;
         let open = open.map_or_else(|| "another".to_owned(), |open| open.id.to_string());
         let mode = body.mode;
-        let detail = format!("sweep {open} of the mode {mode} is not through; wait for it, resume it or cancel it");
+        let detail =
+            format!("sweep {open} of the mode {mode} is not through; wait for it, resume it or cancel it");
         return Err(ApiError::new(Kind::Conflict, detail));
     }
     let target = id.to_string();

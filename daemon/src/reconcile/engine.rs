@@ -16,7 +16,12 @@ use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    core::{changes_log, intent::Move, plan::{History, Reason}, value::Side},
+    core::{
+        changes_log,
+        intent::Move,
+        plan::{History, Reason},
+        value::Side,
+    },
     facts,
     look::View,
     rules::Rules,

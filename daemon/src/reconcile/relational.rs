@@ -33,6 +33,12 @@ pub const fn table(kind: EntityType) -> &'static str {
     }
 }
 
+/// A time as the driver can hold it: infinity and the like as a time that is as wrong.
+const TIME: Sql = Sql {
+    sqlite: "{}",
+    postgres: "CASE WHEN {} NOT BETWEEN '0001-01-01Z' AND '9999-12-31T23:59:59.999999Z'
+                    THEN '10000-01-01Z'::timestamptz ELSE {} END AS {}",
+};
 const LOCK: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
 
 /// The rows with these ids that are there, ascending by id, each with the time of its last change.
@@ -63,7 +69,12 @@ pub async fn changed_since(
         table(kind)
     );
     on!(tx, |conn| {
-        sqlx::query_as(AssertSqlSafe(text)).bind(after.0).bind(after.1).bind(i64::from(limit)).fetch_all(conn).await
+        sqlx::query_as(AssertSqlSafe(text))
+            .bind(after.0)
+            .bind(after.1)
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await
     })
 }
 
@@ -87,7 +98,11 @@ async fn select(
         wanted.extend(field.relational.map(|column| (column, field.codec)));
         wanted.extend(field.hidden_by.map(|(column, _)| (column, Codec::Text)));
     }
-    let names: Vec<&str> = wanted.iter().map(|(column, _)| *column).collect();
+    let names = wanted.iter().map(|(column, codec)| match codec {
+        Codec::Time => tx.text(&TIME).replace("{}", column),
+        _ => (*column).to_owned(),
+    });
+    let names: Vec<String> = names.collect();
     let (among, locking) = (tx.text(&AMONG), if lock { tx.text(&LOCK) } else { "" });
     let table = table(mapping.entity);
     let names = names.join(", ");
@@ -106,9 +121,7 @@ async fn select(
                     // Somebody's hand wrote a text that is no time: a fault of this row, not of the read.
                     Codec::Time => match row.try_get::<Option<DateTime<Utc>>, _>(column) {
                         Ok(time) => time.map(RelValue::Time),
-                        Err(error) => {
-                            Some(RelValue::Text(row.try_get::<String, _>(column).map_err(|_| error)?))
-                        }
+                        Err(error) => Some(RelValue::Odd(row.try_get(column).map_err(|_| error)?)),
                     },
                     Codec::Money | Codec::Int { .. } => {
                         row.try_get::<Option<i64>, _>(column)?.map(RelValue::Int)
@@ -128,7 +141,7 @@ async fn select(
 macro_rules! push_value {
     ($builder:expr, $value:expr) => {
         match $value {
-            RelValue::Null => $builder.push("NULL"),
+            RelValue::Null | RelValue::Odd(_) => $builder.push("NULL"),
             RelValue::Text(text) => $builder.push_bind(text.clone()),
             RelValue::Time(time) => $builder.push_bind(*time),
             RelValue::Int(number) => $builder.push_bind(*number),

@@ -142,8 +142,12 @@ impl StoredSweep {
         };
         let State { counts, done, total, rate, digests, .. } = self.state;
         let rate = rate.filter(|rate| status == SweepStatus::Running && *rate > 0.0);
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-            reason = "an estimate in seconds")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate in seconds"
+        )]
         let eta_seconds = rate.map(|rate| (total.saturating_sub(done) as f64 / rate).ceil() as u64);
         let digest = |(count, sum): (u64, String)| format!("{count}:{sum}");
         let (document, relational) = digests.map_or((None, None), |[document, relational]| {
@@ -276,7 +280,9 @@ pub async fn open(tx: &mut Tx, mode: SweepMode) -> Result<Option<StoredSweep>, s
 pub async fn last_full(tx: &mut Tx, kind: EntityType) -> Result<Option<[u64; 2]>, sqlx::Error> {
     on!(tx, |conn| {
         let mut query = QueryBuilder::<DB>::new(SELECT);
-        query.push(" AND s.status = 'completed' AND s.mode = 'full' AND (s.entity_type IS NULL OR s.entity_type = ");
+        query.push(
+            " AND s.status = 'completed' AND s.mode = 'full' AND (s.entity_type IS NULL OR s.entity_type = ",
+        );
         query.push_bind(kind.as_str()).push(") ORDER BY s.id DESC LIMIT 1");
         let row: Option<Row> = query.build_query_as().fetch_optional(conn).await?;
         Ok(row.and_then(|row| StoredSweep::from(row).state.tallies.get(&kind).copied()))

@@ -55,7 +55,8 @@ impl Drive<'_> {
                     let planned = &mut self.sweep.state.planned;
                     planned.changes += 1;
                     let Action::Delete(_) = &view.plan.actions.document else {
-                        planned.deletes += u64::from(matches!(view.plan.actions.relational, Action::Delete(_)));
+                        planned.deletes +=
+                            u64::from(matches!(view.plan.actions.relational, Action::Delete(_)));
                         continue;
                     };
                     planned.deletes += 1;

@@ -81,7 +81,8 @@ impl Drive<'_> {
         let (rules, db, documents) = (&engine.rules, engine.db().clone(), engine.documents.clone());
         let mapping = rules.mapping(kind);
         let after = self.sweep.state.after.and_then(ids::extract);
-        let mut comparer = Comparer::new(db, documents, mapping.clone(), rules.hasher.clone(), after).with_equal(true);
+        let mut comparer =
+            Comparer::new(db, documents, mapping.clone(), rules.hasher.clone(), after).with_equal(true);
         while let Some(segment) = comparer.next().await.map_err(Halt::Trouble)? {
             self.segment(kind, segment).await?;
         }
@@ -91,7 +92,9 @@ impl Drive<'_> {
         let rows = self.sweep.state.tallies.get(&kind).copied().unwrap_or_default();
         if let Some(before) = before.filter(|_| self.sweep.state.allowed.is_none()) {
             let few = [("document", 0), ("relational", 1)];
-            let few = few.into_iter().find_map(|(side, at)| brakes::too_few(side, rows[at], before[at], &rules.brakes));
+            let few = few
+                .into_iter()
+                .find_map(|(side, at)| brakes::too_few(side, rows[at], before[at], &rules.brakes));
             if let Some(why) = few {
                 return Err(Halt::Brake(format!("{kind}: {why}")));
             }
@@ -103,11 +106,12 @@ impl Drive<'_> {
         let engine = self.engine;
         let (after, through) = (self.sweep.state.after, segment.through.map(ids::embed));
         let mut tx = engine.db().read().await?;
-        let mut known: BTreeMap<Uuid, (Option<Vec<u8>>, bool)> = stored::digests(&mut tx, kind, after, through)
-            .await?
-            .into_iter()
-            .map(|(id, digest, deleted)| (id, (digest, deleted)))
-            .collect();
+        let mut known: BTreeMap<Uuid, (Option<Vec<u8>>, bool)> =
+            stored::digests(&mut tx, kind, after, through)
+                .await?
+                .into_iter()
+                .map(|(id, digest, deleted)| (id, (digest, deleted)))
+                .collect();
         tx.rollback().await?;
         let mut found = Vec::new();
         for row in &segment.differing {
@@ -215,7 +219,8 @@ impl Engine {
             };
             let deleted = links.get(&id.0).is_some_and(|link| link.deleted);
             let is_missing = matches!(how, DriftKind::MissingDocument | DriftKind::MissingRelational);
-            let never_was = how == DriftKind::Differs && !links.contains_key(&id.0) && !documents.contains_key(&object);
+            let never_was =
+                how == DriftKind::Differs && !links.contains_key(&id.0) && !documents.contains_key(&object);
             if !(deleted && (is_missing || never_was)) {
                 differing.push((id, how));
             }

@@ -51,7 +51,8 @@ impl Drive<'_> {
                 _ => break,
             }
         }
-        let mut after = (self.watermark(kind, Side::Relational).await?.unwrap_or_default(), uuid::Uuid::nil());
+        let mut after =
+            (self.watermark(kind, Side::Relational).await?.unwrap_or_default(), uuid::Uuid::nil());
         loop {
             let mut tx = engine.db().read().await?;
             let page = relational::changed_since(&mut tx, kind, after, PAGE).await?;

@@ -72,7 +72,13 @@ struct Drive<'a> {
 }
 
 /// A new sweep that has done nothing yet.
-pub fn new(id: Uuid, mode: SweepMode, job: JobId, by: String, now: chrono::DateTime<chrono::Utc>) -> StoredSweep {
+pub fn new(
+    id: Uuid,
+    mode: SweepMode,
+    job: JobId,
+    by: String,
+    now: chrono::DateTime<chrono::Utc>,
+) -> StoredSweep {
     StoredSweep {
         id,
         mode,
@@ -178,10 +184,13 @@ impl Drive<'_> {
             }
         };
         match halt {
-            Halt::Cancelled => Outcome::new(Verdict::Cancelled, format!("{task}: stopped; {}", self.sweep.text)),
+            Halt::Cancelled => {
+                Outcome::new(Verdict::Cancelled, format!("{task}: stopped; {}", self.sweep.text))
+            }
             Halt::Steered => Outcome::new(Verdict::Done, format!("{task}: stopped behind its last page")),
             Halt::Brake(why) => {
-                let text = format!("{why}; nothing of it was written: approve or cancel sweep {}", self.sweep.id);
+                let text =
+                    format!("{why}; nothing of it was written: approve or cancel sweep {}", self.sweep.id);
                 let asked = self.ask(&text).await;
                 let verdict = if asked.is_ok() { Verdict::Done } else { Verdict::Retry };
                 Outcome {
@@ -192,7 +201,10 @@ impl Drive<'_> {
             }
             Halt::Trouble(trouble) => {
                 let verdict = if trouble.passes() { Verdict::Retry } else { Verdict::Fail };
-                Outcome { event_type: EventType::Reconcile, ..Outcome::new(verdict, format!("{task}: {trouble}")) }
+                Outcome {
+                    event_type: EventType::Reconcile,
+                    ..Outcome::new(verdict, format!("{task}: {trouble}"))
+                }
             }
         }
     }
