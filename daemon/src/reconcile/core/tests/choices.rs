@@ -354,6 +354,8 @@ proptest! {
                 prop_assert_eq!(left.at(index), right.at(index));
                 if let Some(value) = read.at(index) {
                     prop_assert_eq!(left.at(index), value, "{}", mapping.fields()[index].name);
+                    let History::Agreed(base) = &after.history else { panic!("decided, and not remembered") };
+                    prop_assert_eq!(base.at(index), Some(value));
                 }
             }
             // Nothing that was decided is undone by the next look, and the rules hold for what was written.
