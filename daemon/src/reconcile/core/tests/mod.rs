@@ -2,6 +2,7 @@
 
 mod codecs;
 mod digests;
+mod interleavings;
 mod merge_table;
 mod oracle;
 mod properties;
