@@ -17,7 +17,7 @@ use super::{AMONG, Slice, change_log, listed};
 use crate::db::{Tx, on};
 
 /// What is known of an entity's past.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StoredLink {
     /// What both were last seen to hold, by field.
     pub base: Value,
@@ -25,6 +25,15 @@ pub struct StoredLink {
     pub deleted: bool,
     /// Of all compared values, when all of them were agreed on.
     pub digest: Option<Vec<u8>>,
+    /// One more at every change.
+    pub version: i64,
+}
+
+impl StoredLink {
+    /// Whether both say the same.
+    pub fn says(&self, other: &Self) -> bool {
+        (&self.base, self.deleted, &self.digest) == (&other.base, other.deleted, &other.digest)
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -33,6 +42,7 @@ struct LinkRow {
     base: Json<Value>,
     deleted: bool,
     digest: Option<Vec<u8>>,
+    version: i64,
 }
 
 /// The links of some entities, by relational id.
@@ -42,7 +52,7 @@ pub async fn links(
     ids: &[EntityId],
 ) -> Result<BTreeMap<Uuid, StoredLink>, sqlx::Error> {
     let text = format!(
-        "SELECT entity_id, base, deleted, digest FROM recon_links WHERE entity_type = $2 AND entity_id {}",
+        "SELECT entity_id, base, deleted, digest, version FROM recon_links WHERE entity_type = $2 AND entity_id {}",
         tx.text(&AMONG)
     );
     let rows: Vec<LinkRow> = on!(tx, |conn| {
@@ -53,7 +63,10 @@ pub async fn links(
             .await
     })?;
     let link = |row: LinkRow| {
-        (row.entity_id, StoredLink { base: row.base.0, deleted: row.deleted, digest: row.digest })
+        (
+            row.entity_id,
+            StoredLink { base: row.base.0, deleted: row.deleted, digest: row.digest, version: row.version },
+        )
     };
     Ok(rows.into_iter().map(link).collect())
 }
@@ -80,11 +93,12 @@ pub async fn digests(
     })
 }
 
-/// Remembers what both were seen to hold.
+/// Remembers what both were seen to hold, unless somebody else has remembered something since `seen` was read.
 pub async fn agree(
     tx: &mut Tx,
     kind: EntityType,
     id: EntityId,
+    seen: Option<&StoredLink>,
     link: &StoredLink,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -94,7 +108,8 @@ pub async fn agree(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
              ON CONFLICT (entity_type, entity_id) DO UPDATE
                 SET base = excluded.base, deleted = excluded.deleted, digest = excluded.digest,
-                    updated_at = excluded.updated_at",
+                    updated_at = excluded.updated_at, version = recon_links.version + 1
+              WHERE recon_links.version = $8",
         )
         .bind(kind.as_str())
         .bind(id.0)
@@ -103,27 +118,11 @@ pub async fn agree(
         .bind(link.deleted)
         .bind(&link.digest)
         .bind(now)
+        .bind(seen.map_or(0, |seen| seen.version))
         .execute(conn)
         .await
         .map(drop)
     })
-}
-
-/// Remembers what both were seen to hold, each unless its link is no longer what it was when they were read.
-pub async fn adopt(
-    tx: &mut Tx,
-    kind: EntityType,
-    agreed: &[(EntityId, Option<StoredLink>, StoredLink)],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    let ids: Vec<_> = agreed.iter().map(|(id, ..)| *id).collect();
-    let current = links(tx, kind, &ids).await?;
-    for (id, seen, link) in agreed {
-        if current.get(&id.0) == seen.as_ref() {
-            agree(tx, kind, *id, link, now).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Adds a row to the change log.

@@ -51,7 +51,8 @@ pub enum Seen {
 }
 
 impl Seen {
-    const fn record(&self) -> Option<&Record> {
+    /// What it says.
+    pub const fn record(&self) -> Option<&Record> {
         if let Self::Row { record, .. } = self { Some(record) } else { None }
     }
 

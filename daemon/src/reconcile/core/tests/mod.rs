@@ -3,6 +3,7 @@
 mod choices;
 mod codecs;
 mod digests;
+mod interleavings;
 mod merge_table;
 mod oracle;
 mod properties;
