@@ -176,7 +176,7 @@ impl Engine {
                     Some(link) if link.deleted => History::Deleted,
                     Some(link) => History::Agreed(codec::base_from_json(mapping, &link.base)),
                 };
-                let situation = Situation { history, seen, facts: looked };
+                let situation = Situation { history, seen, facts: looked, ..Situation::default() };
                 let fate = |begun: &Begun| fates.get(&begun.id).copied().unwrap_or_default();
                 let decision =
                     decide(mapping, situation, begun.as_ref().map(|begun| (&begun.intent, fate(begun))));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use astrops_api::{
     ids::{EntityId, JobId, object_hex},
-    reconciliation::{Change, ChangeQuery, Conflict, ConflictQuery, NewEvent, ReconEvent},
+    reconciliation::{Conflict, ConflictQuery, NewEvent, ReconEvent},
     vocabulary::{EntityType, JobStatus, Order, ReconAction, Severity},
 };
 use chrono::{DateTime, Utc};
@@ -12,7 +12,8 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{AMONG, Slice, listed};
+pub use super::change_log::Done;
+use super::{AMONG, Slice, change_log, listed};
 use crate::db::{Tx, on};
 
 /// What is known of an entity's past.
@@ -124,44 +125,6 @@ pub async fn agree(
     })
 }
 
-/// What was done to an entity by a job.
-pub struct Done<'a> {
-    /// A `UUIDv7`.
-    pub id: Uuid,
-    /// Its kind.
-    pub kind: EntityType,
-    /// Which.
-    pub entity: EntityId,
-    /// By which job; who asked for it is taken from there.
-    pub job: JobId,
-    /// In words, without values.
-    pub text: &'a str,
-    /// Field by field; or what of it is in conflict.
-    pub fields: &'a Value,
-    /// Now.
-    pub at: DateTime<Utc>,
-}
-
-/// Adds a row to the change log.
-pub async fn record(tx: &mut Tx, done: &Done<'_>) -> Result<(), sqlx::Error> {
-    on!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO recon_changes (id, at, entity_type, entity_id, job_id, actor, text, changes)
-             VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT created_by FROM jobs WHERE id = $5), 'daemon'), $6, $7)",
-        )
-        .bind(done.id)
-        .bind(done.at)
-        .bind(done.kind.as_str())
-        .bind(done.entity.0)
-        .bind(done.job.0)
-        .bind(done.text)
-        .bind(Json(done.fields))
-        .execute(conn)
-        .await
-        .map(drop)
-    })
-}
-
 /// Opens the conflict of an entity, or renews the one that is open.
 pub async fn open_conflict(tx: &mut Tx, done: &Done<'_>, severity: Severity) -> Result<(), sqlx::Error> {
     on!(tx, |conn| {
@@ -207,32 +170,16 @@ pub async fn close_conflict(
     })
 }
 
-/// Empties the values that the change log and the conflicts hold of a person who is erased.
+/// Forgets what the change log and the conflicts hold of a person who is erased.
 pub async fn forget_user(tx: &mut Tx, id: EntityId) -> Result<(), sqlx::Error> {
+    change_log::forget_user(tx, id).await?;
     on!(tx, |conn| {
-        sqlx::query("UPDATE recon_changes SET changes = NULL WHERE entity_type = 'user' AND entity_id = $1")
-            .bind(id.0)
-            .execute(&mut *conn)
-            .await?;
         sqlx::query("DELETE FROM recon_conflicts WHERE entity_type = 'user' AND entity_id = $1")
             .bind(id.0)
             .execute(conn)
             .await
             .map(drop)
     })
-}
-
-#[derive(sqlx::FromRow)]
-struct ChangeRow {
-    id: Uuid,
-    at: DateTime<Utc>,
-    #[sqlx(try_from = "String")]
-    entity_type: EntityType,
-    entity_id: Uuid,
-    job_id: Uuid,
-    actor: String,
-    text: String,
-    changes: Option<Json<Value>>,
 }
 
 macro_rules! push_filter {
@@ -245,43 +192,6 @@ macro_rules! push_filter {
             builder.push(" AND entity_id = ").push_bind(id.0);
         }
     }};
-}
-
-/// The change log, newest first, and how many rows match.
-pub async fn changes(
-    tx: &mut Tx,
-    query: &ChangeQuery,
-    slice: Slice,
-) -> Result<(Vec<Change>, u64), sqlx::Error> {
-    on!(tx, |conn| {
-        let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM recon_changes WHERE 1 = 1");
-        push_filter!(count, query);
-        if let Some(job) = query.job_id {
-            count.push(" AND job_id = ").push_bind(job.0);
-        }
-        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
-        let mut rows = QueryBuilder::<DB>::new(
-            "SELECT id, at, entity_type, entity_id, job_id, actor, text, changes FROM recon_changes WHERE 1 = 1",
-        );
-        push_filter!(rows, query);
-        if let Some(job) = query.job_id {
-            rows.push(" AND job_id = ").push_bind(job.0);
-        }
-        rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
-        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
-        let rows: Vec<ChangeRow> = rows.build_query_as().fetch_all(conn).await?;
-        let change = |row: ChangeRow| Change {
-            id: row.id,
-            at: row.at,
-            entity_type: row.entity_type,
-            entity_id: EntityId(row.entity_id),
-            job_id: JobId(row.job_id),
-            actor: row.actor,
-            changes_log: row.text,
-            fields: row.changes.and_then(|json| serde_json::from_value(json.0).ok()).unwrap_or_default(),
-        };
-        Ok((rows.into_iter().map(change).collect(), total.unsigned_abs()))
-    })
 }
 
 #[derive(sqlx::FromRow)]
