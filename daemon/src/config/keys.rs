@@ -58,6 +58,7 @@ pub(super) const KEYS: &[Key] = &[
         MaskedUrl,
     ),
     optional("documents.url", Text(is_documents, "sqlite:PATH or mongodb://HOST/NAME"), MaskedUrl),
+    key("documents.follow", Flag, "true"),
     key("mail.transport", Word(&["file", "smtp"]), "file"),
     optional("mail.dir", PATH, Open),
     key(

@@ -68,6 +68,8 @@ pub struct DatabaseConfig {
 pub struct DocumentsConfig {
     /// `sqlite:<path>` or `mongodb://...`; may hold a password.
     pub url: SecretString,
+    /// What our own API changes is reconciled at once.
+    pub follow: bool,
 }
 
 /// `[mail]`
