@@ -33,8 +33,10 @@ use crate::{
     payments::Cashier,
     queue::{self, Queue},
     reconcile::{
+        core::digest::Hasher,
         engine::Engine,
         follow::{self, Follower},
+        rules::Rules,
     },
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
@@ -101,7 +103,8 @@ impl Daemon {
         let desk =
             Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
         let cashier = Cashier::new(clock.clone(), desk.clone(), &config.payments)?;
-        let engine = Engine::new(context.clone(), documents.clone(), config.jobs.max_attempts);
+        let rules = Rules::configured(&config.reconcile, Hasher::new(&token::derived(&key, "digests")));
+        let engine = Engine::new(context.clone(), documents.clone(), rules, config.jobs.max_attempts);
         let handlers = jobs::handlers(
             &context,
             mailroom.clone(),

@@ -97,7 +97,7 @@ pub(super) const KEYS: &[Key] = &[
     key("reconcile.settle_seconds", Number(0, 300), "5"),
     key("reconcile.max_delete_percent", Number(0, 100), "1"),
     key("reconcile.max_change_percent", Number(0, 100), "5"),
-    key("reconcile.max_rows_floor", Number(0, 1_000_000), "20"),
+    key("reconcile.brake_floor", Number(0, 1_000_000), "20"),
 ];
 
 const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {

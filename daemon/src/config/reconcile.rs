@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use astrops_api::vocabulary::EntityType;
-use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{Refusal, refusal::none_of};
@@ -28,7 +27,7 @@ pub struct ReconcileConfig {
     /// A sweep that would change more of the rows than this waits for a person.
     pub max_change_percent: u32,
     /// So many rows a sweep may always delete or change.
-    pub max_rows_floor: u32,
+    pub brake_floor: u32,
     /// By entity and field, as it was given.
     #[serde(default)]
     authority: BTreeMap<String, BTreeMap<String, Given>>,
@@ -50,30 +49,6 @@ impl ReconcileConfig {
     /// The fields of `kind` with the authorities that are in force.
     pub fn mapping(&self, kind: EntityType) -> Mapping {
         self.ready.get(&kind).cloned().unwrap_or_else(|| Mapping::of(kind))
-    }
-
-    /// How long what is missing waits before it is deleted on the other side.
-    pub fn grace(&self) -> TimeDelta {
-        TimeDelta::minutes(self.grace_minutes.into())
-    }
-
-    /// How long a difference is left alone before it is looked at again.
-    pub fn settle(&self) -> TimeDelta {
-        TimeDelta::seconds(self.settle_seconds.into())
-    }
-
-    /// How many of `rows` rows a sweep may delete without a person.
-    pub fn deletes_allowed(&self, rows: u64) -> u64 {
-        self.allowed(rows, self.max_delete_percent)
-    }
-
-    /// How many of `rows` rows a sweep may change without a person.
-    pub fn changes_allowed(&self, rows: u64) -> u64 {
-        self.allowed(rows, self.max_change_percent)
-    }
-
-    fn allowed(&self, rows: u64, percent: u32) -> u64 {
-        (rows.saturating_mul(percent.into()) / 100).max(self.max_rows_floor.into())
     }
 
     /// Checks what was given and makes the mappings; `source_of` names where a key's value came from.

@@ -76,6 +76,9 @@ fn without_any_source_the_defaults_serve_on_loopback_and_keep_everything_below_v
     assert_eq!((config.mail.smtp.port, config.mail.smtp.tls), (587, TlsMode::StartTls));
     assert_eq!((config.jobs.workers, config.jobs.max_attempts), (16, 5));
     assert!(config.auth.rate_limit.is_on() && config.auth.key.is_none());
+    let reconcile = &config.reconcile;
+    assert_eq!((reconcile.grace_minutes, reconcile.settle_seconds, reconcile.brake_floor), (10, 5, 20));
+    assert_eq!((reconcile.max_delete_percent, reconcile.max_change_percent), (1, 5));
     let names: Vec<_> = config.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
     assert_eq!(names, BUILT_IN);
 }
@@ -500,15 +503,4 @@ fn a_wrong_authority_is_refused_with_its_key() {
     ] {
         assert!(refused(text).starts_with(&format!("DIR/astrops.toml: {at}")), "{}", refused(text));
     }
-}
-
-#[test]
-fn brakes_let_a_few_rows_pass_whatever_the_share() {
-    let config = Machine::new().load().config.reconcile;
-    assert_eq!((config.deletes_allowed(100), config.changes_allowed(100)), (20, 20));
-    assert_eq!((config.deletes_allowed(10_000), config.changes_allowed(10_000)), (100, 500));
-    assert_eq!(
-        (config.grace(), config.settle()),
-        (chrono::TimeDelta::minutes(10), chrono::TimeDelta::seconds(5))
-    );
 }
