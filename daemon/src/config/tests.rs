@@ -61,6 +61,9 @@ const BUILT_IN: &[&str] = &[
     "send-reminders",
     "complete-launches",
     "check-payments",
+    "reconcile-incremental",
+    "reconcile-full",
+    "expire-documents",
 ];
 
 #[test]
