@@ -33,9 +33,10 @@ use crate::{
     documents::{Change, Changed, Inserted, at},
     logs::Entry,
     store::{
+        change_log::{self, Done},
         drift::{self, Differs},
         intents, logs,
-        reconcile::{self as stored, Done, StoredLink},
+        reconcile::{self as stored, StoredLink},
     },
 };
 
@@ -232,9 +233,13 @@ impl Engine {
         }
         let mut tx = self.db().write().await?;
         let now = self.context.clock.now();
-        let (mut agreed, mut entries) = (Vec::new(), Vec::new());
+        let (mut agreed, mut entries, mut log) = (Vec::new(), Vec::new(), Vec::new());
         for ((view, refused), told) in ends.iter().zip(&mut told) {
-            told.extend(self.log_begun(&mut tx, view, job, now).await?);
+            if let Some(finished) = self.finished(&mut tx, view).await? {
+                // What another job began is that job's to tell.
+                told.extend((finished.job == job).then(|| finished.text.clone()));
+                log.push(finished);
+            }
             let link = self.link_after(view);
             if let Some(link) = link.filter(|link| view.link.as_ref().is_none_or(|old| !old.says(link))) {
                 stored::agree(&mut tx, view.plan.entity, view.id, view.link.as_ref(), &link, now).await?;
@@ -252,6 +257,20 @@ impl Engine {
             drift::forget(&mut tx, view.plan.entity, &agreed).await?;
         }
         logs::insert(&mut tx, &entries).await?;
+        let Some((view, _)) = ends.first() else { return Ok(told) };
+        let rows: Vec<_> = log
+            .iter()
+            .map(|one| Done {
+                id: self.context.clock.new_id(),
+                kind: view.plan.entity,
+                entity: one.entity,
+                job: one.job,
+                text: &one.text,
+                fields: &one.changes,
+                at: now,
+            })
+            .collect();
+        change_log::append(&mut tx, &rows).await?;
         tx.commit().await?;
         Ok(told)
     }
@@ -263,25 +282,20 @@ impl Engine {
         view.next == Move::Rest && view.how().is_none() && view.drift.is_none() && same
     }
 
-    /// What was begun, into the change log, unless somebody else has put it there; in words.
-    async fn log_begun(
-        &self,
-        tx: &mut Tx,
-        view: &View,
-        job: JobId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<String>, sqlx::Error> {
+    /// What was begun, for the change log, unless somebody else has put it there.
+    async fn finished(&self, tx: &mut Tx, view: &View) -> Result<Option<Finished>, sqlx::Error> {
         let (kind, Some(begun)) = (view.plan.entity, &view.begun) else { return Ok(None) };
         if !intents::finish(tx, kind, view.id, begun.id).await? {
             return Ok(None);
         }
         let fate = if let Move::Finish(fate) = view.next { fate } else { Fate::Refused };
-        let Some((text, changes)) = begun.told(fate) else { return Ok(None) };
-        let (id, fields) = (self.context.clock.new_id(), &Json::from(changes));
-        let done = Done { id, kind, entity: view.id, job: begun.job, text: &text, fields, at: now };
-        stored::record(tx, &done).await?;
-        // What another job began is that job's to tell.
-        Ok((begun.job == job).then_some(text))
+        let told = begun.told(fate);
+        Ok(told.map(|(text, changes)| Finished {
+            entity: view.id,
+            job: begun.job,
+            text,
+            changes: changes.into(),
+        }))
     }
 
     async fn note(
@@ -366,6 +380,14 @@ impl Engine {
         };
         Some(StoredLink { base, deleted: false, digest, version })
     }
+}
+
+/// What was written to an entity.
+struct Finished {
+    entity: EntityId,
+    job: JobId,
+    text: String,
+    changes: Json,
 }
 
 /// Puts fields into a document if it still says there what was seen, and was not touched otherwise.

@@ -86,14 +86,16 @@ impl View {
 
     /// Why nothing of what was chosen is written.
     pub fn undecided(&self) -> Trouble {
-        let conflicts = &self.plan.conflicts;
-        let why = conflicts.iter().map(|conflict| format!("{}: {}", conflict.topic, conflict.reason));
-        let why = if conflicts.is_empty() {
-            "both sides hold that already".to_owned()
-        } else {
-            why.collect::<Vec<_>>().join("; ")
-        };
-        Trouble::Undecided(why)
+        let choices = &self.situation.choices;
+        let concerned = self.plan.conflicts.iter().filter(|conflict| {
+            conflict.whole_row || conflict.fields.iter().any(|&index| choices.at(index).is_some())
+        });
+        let why: Vec<_> =
+            concerned.map(|conflict| format!("{}: {}", conflict.topic, conflict.reason)).collect();
+        if why.is_empty() {
+            return Trouble::Undecided("both sides hold that already".to_owned());
+        }
+        Trouble::Undecided(why.join("; "))
     }
 
     /// What is written, deletions as the fields that they change.

@@ -12,7 +12,8 @@
 //! - Rows whose id carries no document's id are counted by sweeps and not compared.
 //!
 //! [`core`] decides · [`look`] reads both sides · [`apply`] writes them · [`engine`] goes through both until nothing is left ·
-//! [`decision`] does what a person decided · [`compare`] finds what differs in whole tables · [`sweep`] repairs that · [`show`] tells it · [`nominate`] makes jobs.
+//! [`decision`] does what a person decided · [`compare`] finds what differs in whole tables · [`sweep`] repairs that ·
+//! [`show`] tells it · [`nominate`] makes jobs · [`follow`] does that for what our own API changed.
 
 mod apply;
 pub mod compare;
@@ -20,6 +21,7 @@ pub mod core;
 pub mod decision;
 pub mod engine;
 mod facts;
+pub mod follow;
 mod intent;
 pub mod look;
 pub mod nominate;
