@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use astrops_api::{
     Client,
+    bookings::NewBooking,
     ids::{EntityId, LaunchId},
     launches::{EditLaunch, Launch},
     reconciliation::{ChangeQuery, Conflict, ConflictQuery},
@@ -35,6 +36,8 @@ stories!(
     many_are_decided_at_once_each_by_itself,
     a_change_is_taken_back_unless_somebody_built_on_it,
     viewers_see_and_decide_nothing_personal,
+    a_booking_goes_to_another_launch_only_where_there_are_seats,
+    a_decision_that_was_torn_away_behind_its_end_is_not_made_twice,
 );
 
 /// A launch of `supplier` whose titles differ at the first meeting, and its conflict.
@@ -283,7 +286,8 @@ async fn a_row_that_is_missing_is_deleted_or_made_again_as_decided(daemon: TestD
         let edit = EditLaunch { title: Some("Aurora 8".to_owned()), ..EditLaunch::default() };
         supplier.edit_launch(launch.id, &edit).await.unwrap();
         reconcile(&daemon, EntityType::Launch, id).await;
-        daemon.pass(TimeDelta::minutes(11));
+        // As if the grace time were over.
+        daemon.change("UPDATE recon_drift SET missing_since = '2026-03-01T00:00:00+00:00'").await;
         assert_eq!(reconcile(&daemon, EntityType::Launch, id).await, "1 conflict: deletion");
         let conflict = conflict_of(&daemon, id).await.unwrap().id;
         let queued =
@@ -462,5 +466,56 @@ async fn viewers_see_and_decide_nothing_personal(daemon: TestDaemon) {
     assert!(
         !operator.changes.iter().any(|change| change.fields.iter().any(|field| field.after == Value::Null))
     );
+    daemon.stop().await;
+}
+
+async fn a_booking_goes_to_another_launch_only_where_there_are_seats(daemon: TestDaemon) {
+    let supplier = supplier(&daemon).await;
+    let carl = daemon.sign_in("carl@example.com", Role::Customer, None).await;
+    let (from, to) = (daemon.new_launch(10), daemon.new_launch(1));
+    let (from, to) =
+        (supplier.create_launch(&from).await.unwrap().id, supplier.create_launch(&to).await.unwrap().id);
+    let new = NewBooking { launch_id: Some(from), event_id: None, ticket_quantity: 2, user_id: None };
+    let id = EntityId::from(carl.book(&new).await.unwrap().id);
+    reconcile(&daemon, EntityType::Booking, id).await;
+    reconcile(&daemon, EntityType::Launch, to.into()).await;
+    let behind = Behind::of(&daemon).await;
+    behind.set(Collection::Bookings, id, doc! { "eventId": object(to.into()) }).await;
+    assert_eq!(reconcile(&daemon, EntityType::Booking, id).await, "1 conflict: launch");
+    let conflict = conflict_of(&daemon, id).await.unwrap().id;
+    let theirs = choose("launch", Choice::Document);
+    let full = refusal(daemon.operator.resolve_conflict(conflict, &theirs).await);
+    assert!(full.starts_with("422") && full.contains("2 seats and 1 are left"), "{full}");
+    let nowhere = choose("launch", Choice::Value(json!("507f1f77bcf86cd799439099")));
+    let nowhere = refusal(daemon.operator.resolve_conflict(conflict, &nowhere).await);
+    assert!(nowhere.starts_with("422") && nowhere.contains("does not exist"), "{nowhere}");
+
+    let edit = EditLaunch { capacity: Some(5), ..EditLaunch::default() };
+    supplier.edit_launch(to, &edit).await.unwrap();
+    let queued = daemon.operator.resolve_conflict(conflict, &theirs).await.unwrap();
+    let job = daemon.ended(queued.job_id.unwrap()).await.job;
+    assert_eq!(job.status, JobStatus::Completed, "{job:?}");
+    daemon.settled().await;
+    let left = [daemon.launch(from).await.available_tickets, daemon.launch(to).await.available_tickets];
+    assert_eq!(left, [10, 3], "both launches counted anew");
+    assert_eq!(reconcile(&daemon, EntityType::Booking, id).await, "No changes");
+    daemon.stop().await;
+}
+
+async fn a_decision_that_was_torn_away_behind_its_end_is_not_made_twice(daemon: TestDaemon) {
+    let (launch, id) = torn(&daemon, &supplier(&daemon).await).await;
+    let queued = daemon.operator.resolve_conflict(id, &choose("title", Choice::Document)).await.unwrap();
+    let job = queued.job_id.unwrap();
+    assert_eq!(daemon.ended(job).await.job.status, JobStatus::Completed);
+    // As if the daemon had died before it could say that the job was done.
+    let back = "UPDATE jobs SET status = 'queued', completed_at = NULL, result = NULL
+                 WHERE created_by LIKE 'user:%' AND unique_key LIKE 'decide:%'";
+    daemon.change(back).await;
+    let daemon = daemon.restart().await;
+    let again = daemon.ended(job).await.job;
+    assert_eq!(again.status, JobStatus::Completed, "{again:?}");
+    assert_eq!(again.reconciliation.unwrap().changes_log.as_deref(), Some("Updated 1 field: title"));
+    let query = ChangeQuery { entity_id: Some(launch.id.into()), ..ChangeQuery::default() };
+    assert_eq!(daemon.operator.recon_changes(&query).await.unwrap().total, 1);
     daemon.stop().await;
 }
