@@ -87,12 +87,12 @@ async fn revert(
     let mut tx = app.db.read().await?;
     let change = store::change(&mut tx, id).await?.ok_or_else(|| ApiError::no_such("change", id))?;
     tx.rollback().await?;
-    let choices = before(&change).map_err(cannot)?;
+    let choices = before(&change).map_err(|why| cannot(&why))?;
     let now = app.engine.look(change.entity_type, change.entity_id).await.map_err(refused)?;
-    still_holds(&now, &change).map_err(cannot)?;
+    still_holds(&now, &change).map_err(|why| cannot(&why))?;
     let view = match plan(&app, change.entity_type, change.entity_id, &choices).await {
         // Nothing of it is the caller's choice, so a refused choice is the state's fault.
-        Err(error @ ApiError::Problem(Kind::Invalid, ..)) => return Err(cannot(line(&error))),
+        Err(error @ ApiError::Problem(Kind::Invalid, ..)) => return Err(cannot(&line(&error))),
         other => other?,
     };
     if body.dry_run {
@@ -105,7 +105,7 @@ async fn revert(
     work.because(Some(body.reason)).answer(StatusCode::ACCEPTED, audit, &resolution).await
 }
 
-fn cannot(why: String) -> ApiError {
+fn cannot(why: &str) -> ApiError {
     ApiError::new(Kind::Conflict, format!("the change cannot be taken back: {why}"))
 }
 

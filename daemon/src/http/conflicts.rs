@@ -122,7 +122,7 @@ async fn resolve(
         return Err(ApiError::field("/choices", "choose something for at least one field"));
     }
     replay(&app, &caller, &fingerprint).await?;
-    let view = judged(&app, id, |_| Ok(body.choices.clone())).await?.1;
+    let view = judged(&app, id, |_| body.choices.clone()).await?.1;
     if body.seen.as_ref().is_some_and(|known| *known != seen(&view)) {
         let detail =
             "either side changed since you looked, so nothing was queued; look again and decide anew";
@@ -143,12 +143,12 @@ async fn resolve(
 async fn judged(
     app: &App,
     id: Uuid,
-    choose: impl FnOnce(&Conflict) -> ApiResult<Choices>,
+    choose: impl FnOnce(&Conflict) -> Choices,
 ) -> ApiResult<(Choices, View)> {
     let mut tx = app.db.read().await?;
     let conflict = open(&mut tx, id, Kind::Conflict).await?;
     tx.rollback().await?;
-    let choices = choose(&conflict)?;
+    let choices = choose(&conflict);
     let view = plan(app, conflict.entity_type, conflict.entity_id, &choices).await?;
     Ok((choices, view))
 }
@@ -236,7 +236,7 @@ fn result(id: Uuid, outcome: ApiResult<Resolution>) -> Resolved {
 }
 
 /// One side, for everything that is in conflict.
-fn taking(conflict: &Conflict, take: Take) -> ApiResult<Choices> {
+fn taking(conflict: &Conflict, take: Take) -> Choices {
     let choice = match take {
         Take::Document => Choice::Document,
         Take::Relational => Choice::Relational,
@@ -247,5 +247,5 @@ fn taking(conflict: &Conflict, take: Take) -> ApiResult<Choices> {
         let names = if is_deletion { vec![DELETION.to_owned()] } else { field.fields.clone() };
         names.into_iter().map(|name| (name, choice.clone()))
     });
-    Ok(topics.collect())
+    topics.collect()
 }

@@ -16,7 +16,7 @@ use super::{
         intent::decide,
         merge::Seen,
         plan::{History, Plan, Rule},
-        value::Side,
+        value::{Side, Value},
     },
     engine::{Engine, Report, Trouble},
     facts,
@@ -57,9 +57,8 @@ pub fn seen(view: &View) -> String {
         History::New => json!("new"),
         History::Deleted => json!("deleted"),
         History::Agreed(base) => {
-            let value = |index: usize| {
-                Some((fields[index].name.to_owned(), base.at(index).map(|base| base.to_json())?))
-            };
+            let value =
+                |index: usize| Some((fields[index].name.to_owned(), base.at(index).map(Value::to_json)?));
             Json::Object(view.mapping.compared().filter_map(value).collect())
         }
     };

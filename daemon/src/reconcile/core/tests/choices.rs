@@ -10,6 +10,7 @@ use super::super::{
     changes_log,
     choices::{BadChoice, Choices},
     codec::Fault,
+    intent::{Decision, Fate, Move, decide},
     plan::{Action, Conflict, Reason, Rule},
 };
 use super::{properties::case, *};
@@ -296,6 +297,33 @@ fn a_deletion_is_decided_by_the_side_that_is_right() {
         "Created on document"
     );
     assert_eq!(decided(LAUNCH, &deleted, &[("deletion", Choice::Document)]).unwrap().1, "No changes");
+}
+
+#[test]
+fn a_value_for_both_sides_counts_when_the_document_has_it() {
+    let (mapping, situation) = (Mapping::of(LAUNCH), torn());
+    let index = mapping.index("description").unwrap();
+    let (plan, _) = decided(LAUNCH, &situation, &[("description", to(json!("new")))]).unwrap();
+    let intent = plan.intent(&mapping);
+    // Our side is written; the document holds what it held, or something new.
+    let after = |document: &str| {
+        let mut after = situation.clone();
+        let new = plan.after(Side::Relational, record(&situation.seen.relational)).unwrap();
+        after.seen.relational = seen(new);
+        let document = record(&situation.seen.document).unwrap().with(index, text(document));
+        after.seen.document = seen(document);
+        after
+    };
+    let base = |fate: Fate, document: &str| match decide(&mapping, after(document), Some((&intent, fate))) {
+        Decision { next: Move::Finish(_), situation, .. } => match situation.history {
+            History::Agreed(base) => base.at(index).cloned(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(base(Fate::Written, "new"), Some(text("new")));
+    assert_eq!(base(Fate::Refused, "X"), Some(text("old")), "neither side held it before");
+    assert_eq!(base(Fate::Unknown, "X"), None);
 }
 
 /// Any choice for any field, from the small domains of the rows.
