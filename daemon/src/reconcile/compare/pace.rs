@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 /// A page takes about this long: a pause or a cancelled sweep is noticed soon, and no snapshot grows old.
 const PAGE: Duration = Duration::from_millis(100);
 /// A page is about this large at most: two of each side are in memory, and so are the engine's copies of them.
-const BYTES: usize = 2 << 20;
+const BYTES: usize = 512 << 10;
 /// A database that answers this many times slower than at its best has something better to do.
 const SLOW: f64 = 3.0;
 /// Rest no longer at a time.
@@ -47,19 +47,18 @@ impl Pace {
         let seconds = took.as_secs_f64().max(1e-9);
         let each = seconds / f64::from(self.rows);
         self.best = self.best.min(each);
-        let by_time = PAGE.as_secs_f64() / each;
-        let by_size = f64::from(self.rows) * ratio(BYTES, bytes);
         let step = f64::from(self.rows);
-        let next = by_time.min(by_size).clamp(step / 2.0, step * 2.0);
-        // A page whose documents are huge is smaller than the bounds say.
-        let least = if bytes > BYTES { 1 } else { *self.bounds.start() };
+        let by_time = (PAGE.as_secs_f64() / each).clamp(step / 2.0, step * 2.0);
+        let by_time = by_time.clamp(f64::from(*self.bounds.start()), f64::from(*self.bounds.end()));
+        // Memory comes first: of huge documents a page has fewer than the bounds say.
+        let next = by_time.min(step * ratio(BYTES, bytes)).max(1.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "at most twice a u32, then clamped"
+            reason = "from 1 to a bound that is one"
         )]
         let next = next as u32;
-        self.rows = next.clamp(least, *self.bounds.end());
+        self.rows = next;
         let late = seconds - self.best * step;
         if each > SLOW * self.best { Duration::from_secs_f64(late).min(REST) } else { Duration::ZERO }
     }
@@ -88,17 +87,17 @@ mod tests {
     #[test]
     fn a_page_takes_a_tenth_of_a_second_within_its_bounds() {
         assert_eq!(settled(&mut Pace::default(), 50_000, 100), 2_000);
-        assert_eq!(settled(&mut Pace::default(), 1, 100), 20_000);
+        assert_eq!(settled(&mut Pace::default(), 1, 10), 20_000);
         assert_eq!(settled(&mut Pace::default(), 10_000_000, 100), 100);
     }
 
     #[test]
     fn a_page_stays_small_in_memory_however_large_its_rows() {
-        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 2_048);
+        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 512);
         assert_eq!(settled(&mut Pace::default(), 1, BYTES), 1);
         let mut pace = Pace::default();
         settled(&mut pace, 1, BYTES);
-        assert_eq!(settled(&mut pace, 1, 100), 20_000, "and grows again");
+        assert_eq!(settled(&mut pace, 1, 10), 20_000, "and grows again");
     }
 
     #[test]
