@@ -4,9 +4,7 @@
 //! `RELATIONAL` and `DOCUMENTS` as the daemon's `database.url` and `documents.url`, and `N` launches (1,000,000):
 //! - `load` fills both databases, which must be empty, with 1,000 mixed differences for each million;
 //! - `compare` prints a line of JSON per differing launch, and one about what it cost on stderr;
-//! - `cursor` reads every document through the bare driver;
-//! - `join` prints the one-direction join in SQL of both SQLite files for the `sqlite3` program, and `prepare-join` what
-//!   must be run once before it.
+//! - `cursor` reads every document through the bare driver.
 
 use std::{
     env,

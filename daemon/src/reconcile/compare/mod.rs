@@ -20,6 +20,7 @@
 
 #[cfg(feature = "mongodb")]
 mod bson;
+mod comparison;
 mod detail;
 mod documents;
 mod json;
@@ -37,6 +38,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+pub use comparison::Comparison;
 pub use detail::{Detail, FieldDetail, detail};
 pub use pace::Pace;
 
@@ -50,6 +52,9 @@ use super::{
     engine::Trouble,
 };
 use crate::{db::Db, documents::Documents};
+
+/// So many rows are in a page.
+const ROWS: RangeInclusive<u32> = 100..=20_000;
 
 /// Compares all rows of an entity from an id on.
 pub struct Comparer {
@@ -133,9 +138,14 @@ impl Comparer {
         after: Option<Id>,
     ) -> Self {
         let stream = |at: At, side: Side| {
+            let is_embedded = match &at {
+                At::Documents(documents) => documents.kind() == "sqlite",
+                At::Relational(db) => db.kind() == "sqlite",
+            };
+            let pace = Pace::new(if is_embedded { pace::EMBEDDED } else { pace::SERVER }, ROWS);
             let layout = Layout::new(&mapping, side);
             let source = Source { at, mapping: mapping.clone(), layout, after: after.map(ids::embed) };
-            let source = Some((source, Pace::default()));
+            let source = Some((source, pace));
             Stream { source, pages: None, page: Page::default(), at: 0, started: false }
         };
         let sides = Pair {
@@ -156,7 +166,7 @@ impl Comparer {
     pub fn with_rows(mut self, rows: RangeInclusive<u32>) -> Self {
         for side in [Side::Document, Side::Relational] {
             if let Some((_, pace)) = &mut self.sides.of_mut(side).source {
-                *pace = Pace::new(rows.clone());
+                *pace = Pace::new(pace::EMBEDDED, rows.clone());
             }
         }
         self

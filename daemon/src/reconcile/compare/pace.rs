@@ -4,8 +4,11 @@ use std::{ops::RangeInclusive, time::Duration};
 
 /// A page takes about this long: a pause or a cancelled sweep is noticed soon, and no snapshot grows old.
 const PAGE: Duration = Duration::from_millis(100);
-/// A page is about this large at most: two of each side are in memory, and so are the engine's copies of them.
-const BYTES: usize = 512 << 10;
+/// A page is about this large at most: two of each side are in memory. An embedded engine keeps its copies of a page in
+/// our memory, too, and a page of it costs little; a server has to find its place for each page anew.
+pub const EMBEDDED: usize = 384 << 10;
+/// The same of a server.
+pub const SERVER: usize = 2 << 20;
 /// A database that answers this many times slower than at its best has something better to do.
 const SLOW: f64 = 3.0;
 /// Rest no longer at a time.
@@ -15,6 +18,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Pace {
     bounds: RangeInclusive<u32>,
+    bytes: usize,
     rows: u32,
     /// Seconds for each row of the fastest page so far: the idle baseline.
     best: f64,
@@ -22,15 +26,15 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self::new(100..=20_000)
+        Self::new(EMBEDDED, 100..=20_000)
     }
 }
 
 impl Pace {
-    /// With pages of so many rows.
-    pub fn new(bounds: RangeInclusive<u32>) -> Self {
+    /// With pages of about so many bytes at most, and of so many rows.
+    pub fn new(bytes: usize, bounds: RangeInclusive<u32>) -> Self {
         let rows = 1_000.clamp(*bounds.start(), *bounds.end());
-        Self { bounds, rows, best: f64::INFINITY }
+        Self { bytes, bounds, rows, best: f64::INFINITY }
     }
 
     /// How many rows the next page has at most.
@@ -51,7 +55,7 @@ impl Pace {
         let by_time = (PAGE.as_secs_f64() / each).clamp(step / 2.0, step * 2.0);
         let by_time = by_time.clamp(f64::from(*self.bounds.start()), f64::from(*self.bounds.end()));
         // Memory comes first: of huge documents a page has fewer than the bounds say.
-        let next = by_time.min(step * ratio(BYTES, bytes)).max(1.0);
+        let next = by_time.min(step * ratio(self.bytes, bytes)).max(1.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -93,16 +97,16 @@ mod tests {
 
     #[test]
     fn a_page_stays_small_in_memory_however_large_its_rows() {
-        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 512);
-        assert_eq!(settled(&mut Pace::default(), 1, BYTES), 1);
+        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 384);
+        assert_eq!(settled(&mut Pace::default(), 1, EMBEDDED), 1);
         let mut pace = Pace::default();
-        settled(&mut pace, 1, BYTES);
+        settled(&mut pace, 1, EMBEDDED);
         assert_eq!(settled(&mut pace, 1, 10), 20_000, "and grows again");
     }
 
     #[test]
     fn a_slow_database_is_left_alone_for_a_while_and_never_for_long() {
-        let mut pace = Pace::new(1_000..=1_000);
+        let mut pace = Pace::new(EMBEDDED, 1_000..=1_000);
         let mut page = |millis| pace.took(1_000, 1, Duration::from_millis(millis));
         assert_eq!([page(10), page(20), page(30)], [Duration::ZERO; 3]);
         assert_eq!(page(31), Duration::from_millis(21));
