@@ -5,6 +5,7 @@
 mod business;
 mod operations;
 mod people;
+mod reconciliation;
 
 use std::time::Duration;
 

@@ -182,6 +182,9 @@ pub struct Change {
     pub actor: String,
     /// In words.
     pub changes_log: String,
+    /// Why, when a person decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Field by field; empty when the person it was about was erased. Addresses and names are masked for viewers.
     pub fields: Vec<FieldChange>,
 }
@@ -244,11 +247,16 @@ pub struct Conflict {
     pub first_seen: DateTime<Utc>,
     /// When it was last seen.
     pub last_seen: DateTime<Utc>,
+    /// It is not listed until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<DateTime<Utc>>,
 }
 
 list_query! {
     /// GET /reconciliation/conflicts: the critical ones first, then the oldest; by age alone with `order`.
     ConflictQuery {
+        /// Those that are snoozed, too.
+        snoozed: bool,
         /// About this kind of entity.
         #[param(value_type = Option<String>)]
         entity_type: EntityType,

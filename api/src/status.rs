@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::NodeId;
+use crate::{drift::Agreement, ids::NodeId};
 
 /// GET /status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -20,6 +20,9 @@ pub struct Status {
     pub nodes: Vec<Node>,
     /// Database, documents, mail, scheduler, workers, disk.
     pub parts: Vec<Part>,
+    /// How far both databases agree; absent when that could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
 }
 
 /// One running daemon.

@@ -189,6 +189,50 @@ words! {
         /// It is gone.
         Delete = "delete",
     }
+    /// How much a sweep compares (*extension*).
+    SweepMode {
+        /// Everything on both sides.
+        Full = "full",
+        /// What changed since the last sweep, and what differed then.
+        Incremental = "incremental",
+    }
+    /// Where a sweep stands (*extension*).
+    SweepStatus {
+        /// A job does it, or will at once.
+        Running = "running",
+        /// Somebody paused it.
+        Paused = "paused",
+        /// It would change more than it may without a person; nothing was written.
+        NeedsApproval = "needs_approval",
+        /// It is through.
+        Completed = "completed",
+        /// Somebody ended it.
+        Cancelled = "cancelled",
+        /// It could not go on.
+        Failed = "failed",
+    }
+    /// What a sweep does (*extension*).
+    SweepStage {
+        /// Reads both sides and notes what differs.
+        Compare = "compare",
+        /// Waits, then looks again at what differs, and plans.
+        Recheck = "recheck",
+        /// Writes.
+        Apply = "apply",
+        /// Nothing any more.
+        Done = "done",
+    }
+    /// How an entity differs (*extension*).
+    DriftKind {
+        /// Both sides have it and it is not the same.
+        Differs = "differs",
+        /// The documents lack it.
+        MissingDocument = "missing_document",
+        /// The relational database lacks it.
+        MissingRelational = "missing_relational",
+        /// It waits for a person.
+        Conflict = "conflict",
+    }
     /// The mails that we send; each has a template and required data.
     NotificationType {
         /// To a supplier: somebody booked.
@@ -240,6 +284,12 @@ words! {
         CheckPayments = "check-payments",
         /// Sends the money of one payment back; only the cancellation of its booking asks for it.
         RefundPayment = "refund-payment",
+        /// Compares what changed in the documents or here since the last time, and repairs it.
+        ReconcileIncremental = "reconcile-incremental",
+        /// Compares every document with its row, and repairs what differs.
+        ReconcileFull = "reconcile-full",
+        /// Deletes sessions and capacity log entries of an embedded document database whose time has come.
+        ExpireDocuments = "expire-documents",
     }
     /// What a schedule does about fires that passed while no daemon ran.
     MissedPolicy {
@@ -388,6 +438,25 @@ impl MaintenanceTask {
     #[must_use]
     pub const fn needs_subject(self) -> bool {
         matches!(self, Self::RefundPayment)
+    }
+}
+
+impl SweepMode {
+    /// The housekeeping that does it.
+    #[must_use]
+    pub const fn task(self) -> MaintenanceTask {
+        match self {
+            Self::Full => MaintenanceTask::ReconcileFull,
+            Self::Incremental => MaintenanceTask::ReconcileIncremental,
+        }
+    }
+}
+
+impl SweepStatus {
+    /// Whether nothing more will come of it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
     }
 }
 

@@ -155,7 +155,8 @@ fn short(id: EntityId) -> String {
 async fn conflicts(context: &Context, which: Which) -> Result<(), Failure> {
     let Slice { page, page_size, limit, offset, order } = which.slice.usual();
     let (entity_type, entity_id) = (which.entity_type, which.entity_id);
-    let query = ConflictQuery { entity_type, entity_id, page, page_size, limit, offset, order };
+    let query =
+        ConflictQuery { entity_type, entity_id, snoozed: None, page, page_size, limit, offset, order };
     let page = context.client.recon_conflicts(&query).await?;
     let table = |page: &ConflictPage| {
         let mut table = Table::new([

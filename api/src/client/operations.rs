@@ -1,4 +1,4 @@
-//! Reconciliation, logs, jobs, mails, schedules and the state of the daemon.
+//! Logs, jobs, mails, schedules and the state of the daemon.
 
 use std::time::Duration;
 
@@ -6,61 +6,16 @@ use reqwest::{Method, StatusCode};
 
 use super::{Answer, Client, ExecuteAnswer, segment};
 use crate::{
-    ids::{EntityId, JobId},
+    ids::JobId,
     jobs::{Delay, Execute, Job, JobDetail, JobPage, JobQuery, JobStats, NewJob, PauseTypes},
     logs::{Histogram, HistogramQuery, LogEntry, LogPage, LogQuery, LogStreamQuery, NewLog, OneOrMany},
     notifications::{NewNotification, NewPreview, NotificationQueued, NotificationTypes, Preview},
-    reconciliation::{
-        ChangePage, ChangeQuery, ConflictPage, ConflictQuery, Diff, EventQueued, Mappings, NewEvent,
-        NewReconciliation, ReconEvent, ReconJob, ReconJobPage, ReconJobQuery,
-    },
     schedules::{EditSchedule, Schedule, ScheduleRun, ScheduleRuns, Schedules},
     sse::EventStream,
     status::{Health, Status},
-    vocabulary::EntityType,
 };
 
 impl Client {
-    /// POST /reconciliation.
-    pub async fn reconcile(&self, body: &NewReconciliation) -> Answer<ReconJob> {
-        self.post("/reconciliation", body).await
-    }
-
-    /// POST /reconciliation/events.
-    pub async fn nominate(&self, body: &NewEvent) -> Answer<EventQueued> {
-        self.post("/reconciliation/events", body).await
-    }
-
-    /// GET /reconciliation/events/{id}.
-    pub async fn recon_event(&self, id: uuid::Uuid) -> Answer<ReconEvent> {
-        self.get(&format!("/reconciliation/events/{id}"), &()).await
-    }
-
-    /// GET /reconciliation/jobs.
-    pub async fn recon_jobs(&self, query: &ReconJobQuery) -> Answer<ReconJobPage> {
-        self.get("/reconciliation/jobs", query).await
-    }
-
-    /// GET /reconciliation/diff/{entityType}/{entityId}.
-    pub async fn recon_diff(&self, kind: EntityType, id: EntityId) -> Answer<Diff> {
-        self.get(&format!("/reconciliation/diff/{kind}/{id}"), &()).await
-    }
-
-    /// GET /reconciliation/mapping.
-    pub async fn recon_mapping(&self) -> Answer<Mappings> {
-        self.get("/reconciliation/mapping", &()).await
-    }
-
-    /// GET /reconciliation/conflicts.
-    pub async fn recon_conflicts(&self, query: &ConflictQuery) -> Answer<ConflictPage> {
-        self.get("/reconciliation/conflicts", query).await
-    }
-
-    /// GET /reconciliation/changes.
-    pub async fn recon_changes(&self, query: &ChangeQuery) -> Answer<ChangePage> {
-        self.get("/reconciliation/changes", query).await
-    }
-
     /// POST /logs with one entry.
     pub async fn write_log(&self, entry: &NewLog) -> Answer<LogEntry> {
         self.post("/logs", entry).await

@@ -10,7 +10,7 @@ use astrops_api::{
     vocabulary::{EntityType, EventType, JobStatus, JobType, Severity},
 };
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,14 +28,11 @@ use crate::{
     logs::Entry,
     reconcile::{
         engine::Trouble,
-        nominate::{Nomination, nominate},
+        nominate::{Nomination, SETTLE, nominate},
         show,
     },
-    store::{jobs as stored, reconcile as store},
+    store::{change_log, jobs as stored, reconcile as store},
 };
-
-/// A writer often tells several changes of one entity: one job looks at all of them.
-const SETTLE: TimeDelta = TimeDelta::milliseconds(500);
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -200,8 +197,8 @@ async fn diff(
 /// Show which document field is which column, and who wins
 #[utoipa::path(get, path = "/reconciliation/mapping", tag = "reconciliation",
     responses((status = 200, body = Mappings), Problems))]
-async fn mapping() -> Json<Mappings> {
-    Json(show::mappings())
+async fn mapping(State(app): State<App>) -> Json<Mappings> {
+    Json(show::mappings(app.engine.rules()))
 }
 
 /// List what waits for a person
@@ -232,7 +229,7 @@ async fn changes(
 ) -> ApiResult<Json<ChangePage>> {
     let page = Page::of(query.paging())?;
     let mut tx = app.db.read().await?;
-    let (mut changes, total) = store::changes(&mut tx, &query, page.slice()).await?;
+    let (mut changes, total) = change_log::changes(&mut tx, &query, page.slice()).await?;
     tx.rollback().await?;
     for change in changes.iter_mut().filter(|change| is_private(&caller, change.entity_type)) {
         for field in change.fields.iter_mut().filter(|field| is_personal(&field.field)) {

@@ -3,7 +3,7 @@
 
 use astrops_api::{
     jobs::Maintenance,
-    vocabulary::{JobStatus, MaintenanceTask},
+    vocabulary::{JobStatus, MaintenanceTask, SweepMode},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
@@ -12,13 +12,17 @@ use super::Payload;
 use crate::{
     booking::{Act, Desk},
     config::JobsConfig,
+    documents::Documents,
     payments::Cashier,
     queue::{Context, Handler, Outcome, Run, Verdict},
-    store::{capacity, idempotency, jobs, lockout, logs, outbox, schedules, sessions},
+    reconcile::sweep::Sweeper,
+    store::{capacity, idempotency, jobs, lockout, logs, outbox, reconcile, schedules, sessions, sweeps},
 };
 
 /// Rows per transaction.
 const BATCH: i64 = 500;
+/// Documents removed at once.
+const DOCUMENTS: u32 = 500;
 /// Rows of the capacity log are kept so many days.
 const CAPACITY_DAYS: u32 = 365;
 /// Idempotency keys are kept so long.
@@ -29,14 +33,24 @@ pub struct Caretaker {
     context: Context,
     desk: Desk,
     cashier: Cashier,
+    sweeper: Sweeper,
+    documents: Documents,
     jobs: JobsConfig,
     log_days: u32,
 }
 
 impl Caretaker {
     /// With these retentions.
-    pub fn new(context: Context, desk: Desk, cashier: Cashier, jobs: JobsConfig, log_days: u32) -> Self {
-        Self { context, desk, cashier, jobs, log_days }
+    pub fn new(
+        context: Context,
+        desk: Desk,
+        cashier: Cashier,
+        sweeper: Sweeper,
+        documents: Documents,
+        jobs: JobsConfig,
+        log_days: u32,
+    ) -> Self {
+        Self { context, desk, cashier, sweeper, documents, jobs, log_days }
     }
 
     async fn task(&self, task: MaintenanceTask, run: &Run) -> anyhow::Result<String> {
@@ -59,7 +73,10 @@ impl Caretaker {
                 for status in [JobStatus::Failed, JobStatus::Cancelled] {
                     deleted += self.prune(run, Kind::Jobs(status), days(failed)).await?;
                 }
-                self.prune(run, Kind::Fires, days(failed.max(kept))).await?;
+                let before = days(failed.max(kept));
+                for kind in [Kind::Fires, Kind::Nominations, Kind::Sweeps] {
+                    self.prune(run, kind, before).await?;
+                }
                 Ok(format!(
                     "deleted {deleted} jobs: completed ones after {kept} days, failed and cancelled ones after {failed}"
                 ))
@@ -80,6 +97,14 @@ impl Caretaker {
             MaintenanceTask::CheckPayments => self.cashier.check(&self.context.db, run).await,
             // Its outcome is more than a text; see `run`.
             MaintenanceTask::RefundPayment => anyhow::bail!("a refund is a job of its own"),
+            // A sweep's outcome is more than a text, too.
+            MaintenanceTask::ReconcileIncremental | MaintenanceTask::ReconcileFull => {
+                anyhow::bail!("a sweep is not housekeeping")
+            }
+            MaintenanceTask::ExpireDocuments => {
+                let deleted = self.expire_documents(run).await?;
+                Ok(format!("deleted {deleted} sessions and capacity log entries of the customer documents"))
+            }
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
@@ -128,6 +153,17 @@ impl Caretaker {
         }
     }
 
+    async fn expire_documents(&self, run: &Run) -> anyhow::Result<u64> {
+        let mut deleted = 0;
+        loop {
+            let batch = self.documents.expire(self.context.clock.now(), DOCUMENTS).await?;
+            deleted += batch;
+            if batch < DOCUMENTS.into() || run.cancel.is_cancelled() {
+                return Ok(deleted);
+            }
+        }
+    }
+
     async fn prune(&self, run: &Run, kind: Kind, before: DateTime<Utc>) -> anyhow::Result<u64> {
         let mut deleted = 0;
         loop {
@@ -142,6 +178,8 @@ impl Caretaker {
                 Kind::Keys => idempotency::prune(&mut tx, before, BATCH).await?,
                 Kind::Capacity => capacity::prune(&mut tx, before, BATCH).await?,
                 Kind::Fires => schedules::prune(&mut tx, before).await?,
+                Kind::Nominations => reconcile::prune_events(&mut tx, before, BATCH).await?,
+                Kind::Sweeps => sweeps::prune(&mut tx, before, BATCH).await?,
             };
             tx.commit().await?;
             deleted += batch;
@@ -164,6 +202,8 @@ enum Kind {
     Keys,
     Capacity,
     Fires,
+    Nominations,
+    Sweeps,
 }
 
 impl Handler for Caretaker {
@@ -180,6 +220,9 @@ impl Handler for Caretaker {
                     .refund(&self.context.db, subject)
                     .await
                     .unwrap_or_else(|error| Outcome::new(Verdict::Retry, format!("{task}: {error:#}")));
+            }
+            if let Some(mode) = SweepMode::ALL.iter().find(|mode| mode.task() == task) {
+                return self.sweeper.run(*mode, run, subject).await;
             }
             match self.task(task, run).await {
                 Ok(done) if run.cancel.is_cancelled() => {

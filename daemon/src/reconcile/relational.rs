@@ -6,7 +6,7 @@ use astrops_api::{
     vocabulary::{BookingStatus, CapacityOperation, DomainEventKind, EntityType},
 };
 use chrono::{DateTime, Utc};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     db::{Sql, Tx, on},
     store::{
-        bookings, capacity, launches,
+        AMONG, bookings, capacity, launches, listed,
         outbox::{self, NewEvent},
         sessions,
     },
@@ -33,10 +33,6 @@ pub const fn table(kind: EntityType) -> &'static str {
     }
 }
 
-const AMONG: Sql = Sql {
-    sqlite: " WHERE id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id",
-    postgres: " WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1)::uuid)) ORDER BY id",
-};
 /// A time as the driver can hold it: infinity and the like as a time that is as wrong.
 const TIME: Sql = Sql {
     sqlite: "{}",
@@ -45,17 +41,6 @@ const TIME: Sql = Sql {
 };
 const LOCK: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
 
-/// The row as it is; with `lock` it is held until the write transaction ends.
-pub async fn read(
-    tx: &mut Tx,
-    mapping: &Mapping,
-    id: Uuid,
-    lock: bool,
-) -> Result<Option<(Columns, DateTime<Utc>)>, sqlx::Error> {
-    let row = select(tx, mapping, &[id], lock).await?.pop();
-    Ok(row.map(|(_, columns, updated_at)| (columns, updated_at)))
-}
-
 /// The rows with these ids that are there, ascending by id, each with the time of its last change.
 pub async fn read_many(
     tx: &mut Tx,
@@ -63,6 +48,43 @@ pub async fn read_many(
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
     select(tx, mapping, ids, false).await
+}
+
+/// How many rows there are.
+pub async fn count(tx: &mut Tx, kind: EntityType) -> Result<u64, sqlx::Error> {
+    let text = format!("SELECT COUNT(*) FROM {}", table(kind));
+    let count: i64 = on!(tx, |conn| sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(conn).await)?;
+    Ok(count.unsigned_abs())
+}
+
+/// The next rows that changed later than `after`, or at its time with a greater id: time and id of each.
+pub async fn changed_since(
+    tx: &mut Tx,
+    kind: EntityType,
+    after: (DateTime<Utc>, Uuid),
+    limit: u32,
+) -> Result<Vec<(DateTime<Utc>, Uuid)>, sqlx::Error> {
+    let text = format!(
+        "SELECT updated_at, id FROM {} WHERE (updated_at, id) > ($1, $2) ORDER BY updated_at, id LIMIT $3",
+        table(kind)
+    );
+    on!(tx, |conn| {
+        sqlx::query_as(AssertSqlSafe(text))
+            .bind(after.0)
+            .bind(after.1)
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await
+    })
+}
+
+/// The rows with these ids, held until the write transaction ends.
+pub async fn lock_many(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+    select(tx, mapping, ids, true).await
 }
 
 async fn select(
@@ -83,8 +105,9 @@ async fn select(
     let names: Vec<String> = names.collect();
     let (among, locking) = (tx.text(&AMONG), if lock { tx.text(&LOCK) } else { "" });
     let table = table(mapping.entity);
-    let text = format!("SELECT id, updated_at, {} FROM {table}{among}{locking}", names.join(", "));
-    let ids = Json::from(ids.iter().map(|id| id.simple().to_string()).collect::<Vec<_>>());
+    let names = names.join(", ");
+    let text = format!("SELECT id, updated_at, {names} FROM {table} WHERE id {among} ORDER BY id{locking}");
+    let ids = listed(ids.iter().copied());
     on!(tx, |conn| {
         let rows = sqlx::query::<DB>(AssertSqlSafe(text)).bind(ids).fetch_all(conn).await?;
         let mut found = Vec::with_capacity(rows.len());

@@ -52,6 +52,26 @@ pub enum Action {
     Delete(Record),
 }
 
+impl Action {
+    /// Where a side that now holds `record` stands.
+    pub fn standing(&self, record: Option<&Record>) -> Standing {
+        let holds =
+            |write: &Write, value: &Value| record.is_some_and(|record| record.at(write.index) == value);
+        match self {
+            Self::Keep => Standing::After,
+            Self::Update(writes) if writes.iter().all(|write| holds(write, &write.after)) => Standing::After,
+            Self::Update(writes) if writes.iter().all(|write| holds(write, &write.before)) => {
+                Standing::Before
+            }
+            Self::Create(made) if record == Some(made) => Standing::After,
+            Self::Create(_) if record.is_none() => Standing::Before,
+            Self::Delete(_) if record.is_none() => Standing::After,
+            Self::Delete(held) if record == Some(held) => Standing::Before,
+            Self::Update(_) | Self::Create(_) | Self::Delete(_) => Standing::Neither,
+        }
+    }
+}
+
 /// Where a side stands in relation to its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -76,6 +96,10 @@ pub enum Rule {
     Derived,
     /// The row is new on that side.
     Create,
+    /// The row is gone on the other side.
+    Delete,
+    /// A person.
+    Decision,
 }
 
 impl fmt::Display for Rule {
@@ -86,6 +110,8 @@ impl fmt::Display for Rule {
             Self::Authority(authority) => authority.fmt(f),
             Self::Derived => f.write_str("derived"),
             Self::Create => f.write_str("create"),
+            Self::Delete => f.write_str("delete"),
+            Self::Decision => f.write_str("decision"),
         }
     }
 }
@@ -145,9 +171,15 @@ pub enum Reason {
     /// Deleted on one side, edited on the other.
     #[error("it was deleted on the {0} side and changed on the other")]
     DeletedAndChanged(Side),
-    /// Deleted on one side while it matters.
-    #[error("it was deleted on the {0} side, and {1}")]
-    DeletedInUse(Side, &'static str),
+    /// Only an operator's own route makes and unmakes employees.
+    #[error("a role of ours is changed at the user, not by a decision about the sides")]
+    Role,
+    /// Deleted on one side while it is paid.
+    #[error("it was deleted on the {0} side, and it is paid")]
+    DeletedPaid(Side),
+    /// Deleted on one side while bookings need it.
+    #[error("it was deleted on the {0} side, and active bookings refer to it")]
+    DeletedBooked(Side),
     /// It cannot be understood.
     #[error("{0}")]
     Unreadable(Fault),
@@ -208,6 +240,8 @@ pub enum Proposal {
     CancelSeats(i64),
     /// This booking is cancelled.
     CancelBooking,
+    /// The bookings that refer to the row are cancelled; then it can be deleted.
+    CancelBookings,
     /// The row is put right where it is wrong, by hand.
     Correct(Side),
 }
@@ -221,6 +255,7 @@ impl fmt::Display for Proposal {
             Self::RaiseCapacity(seats) => write!(f, "raise the capacity to {seats}"),
             Self::CancelSeats(seats) => write!(f, "cancel bookings of {seats} seats"),
             Self::CancelBooking => f.write_str("cancel this booking"),
+            Self::CancelBookings => f.write_str("cancel the bookings that refer to it"),
             Self::Correct(side) => write!(f, "correct it on the {side} side"),
         }
     }
@@ -241,9 +276,10 @@ impl Reason {
             | Self::TooClose
             | Self::Immutable
             | Self::PaymentRegression { .. } => either(),
-            Self::Cancelled => vec![Proposal::Take(Side::Relational)],
+            Self::Cancelled | Self::Role => vec![Proposal::Take(Side::Relational)],
             Self::NewAdmin => vec![Proposal::Correct(Side::Document)],
-            Self::DeletedAndChanged(gone) | Self::DeletedInUse(gone, _) => {
+            Self::DeletedBooked(gone) => vec![Proposal::Restore(*gone), Proposal::CancelBookings],
+            Self::DeletedAndChanged(gone) | Self::DeletedPaid(gone) => {
                 vec![Proposal::Restore(*gone), Proposal::Delete(gone.other())]
             }
             Self::Unreadable(fault) => vec![Proposal::Correct(fault.side)],
@@ -315,22 +351,7 @@ impl Plan {
 
     /// Where a side that now holds `record` stands.
     pub fn standing(&self, side: Side, record: Option<&Record>) -> Standing {
-        let holds =
-            |write: &Write, value: &Value| record.is_some_and(|record| record.at(write.index) == value);
-        match self.actions.of(side) {
-            Action::Keep => Standing::After,
-            Action::Update(writes) if writes.iter().all(|write| holds(write, &write.after)) => {
-                Standing::After
-            }
-            Action::Update(writes) if writes.iter().all(|write| holds(write, &write.before)) => {
-                Standing::Before
-            }
-            Action::Create(made) if record == Some(made) => Standing::After,
-            Action::Create(_) if record.is_none() => Standing::Before,
-            Action::Delete(_) if record.is_none() => Standing::After,
-            Action::Delete(held) if record == Some(held) => Standing::Before,
-            Action::Update(_) | Action::Create(_) | Action::Delete(_) => Standing::Neither,
-        }
+        self.actions.of(side).standing(record)
     }
 
     /// The document's fields to set, in the types that `current` has; all of them when the document is new. A null of
