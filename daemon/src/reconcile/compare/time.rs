@@ -38,8 +38,8 @@ pub fn millis(text: &[u8]) -> Option<i64> {
         1..=12 => 31,
         _ => return None,
     };
-    let valid = are_digits
-        && year > 0 && (1..=last).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    let valid =
+        are_digits && year > 0 && (1..=last).contains(&day) && hour < 24 && minute < 60 && second < 60;
     valid.then(|| (days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second) * 1_000 + fraction)
 }
 
