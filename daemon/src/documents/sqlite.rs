@@ -142,7 +142,9 @@ impl Sqlite {
         let texts: Option<&[u8]> = page.try_get(1).map_err(&failed)?;
         let Some((ids, texts)) = ids.zip(texts) else { return Ok(()) };
         if let Some(rows) = unpack(ids, texts) {
-            rows.into_iter().for_each(|(id, text)| each(id, Raw::Json(text)));
+            for (id, text) in rows {
+                each(id, Raw::Json(text));
+            }
             return Ok(());
         }
         // A document edited by hand holds the separator.
@@ -393,8 +395,8 @@ fn id(row: &SqliteRow) -> Result<ObjectId, sqlx::Error> {
     ObjectId::parse_str(id).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// `None` when there are not as many texts as ids, or not in order: what group_concat promises about that is less than
-/// what it does.
+/// `None` when there are not as many texts as ids, or not in order: what `group_concat` promises about that is less
+/// than what it does.
 fn unpack<'a>(ids: &str, texts: &'a [u8]) -> Option<Vec<(ObjectId, &'a [u8])>> {
     let (ids, rest) = ids.as_bytes().as_chunks::<24>();
     let mut rows = Vec::with_capacity(ids.len());

@@ -31,7 +31,11 @@ mod relational;
 mod tests;
 mod time;
 
-use std::{ops::RangeInclusive, sync::Arc, time::Instant};
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use astrops_api::ids;
 use tokio::sync::mpsc;
@@ -108,12 +112,15 @@ pub enum Kind {
 /// One side, read ahead.
 struct Stream {
     source: Option<(Source, Pace)>,
-    pages: Option<(mpsc::Receiver<Result<Page, Trouble>>, AbortOnDropHandle<()>)>,
+    pages: Option<Pages>,
     page: Page,
     /// Rows of the page that are done.
     at: usize,
     started: bool,
 }
+
+/// The pages that were read ahead; who reads them ends with it.
+type Pages = (mpsc::Receiver<Result<Page, Trouble>>, AbortOnDropHandle<()>);
 
 /// Where a side's pages come from.
 struct Source {
@@ -281,16 +288,16 @@ impl Stream {
 
 impl Source {
     /// Reads one page ahead of whoever takes them.
-    async fn read_ahead(mut self, mut pace: Pace, pages: mpsc::Sender<Result<Page, Trouble>>) {
-        while let Ok(slot) = pages.reserve().await {
+    async fn read_ahead(mut self, mut pace: Pace, takers: mpsc::Sender<Result<Page, Trouble>>) {
+        while let Ok(slot) = takers.reserve().await {
             let begin = Instant::now();
-            let page = self.page(pace.rows()).await;
-            let rest = match &page {
-                Ok(page) => pace.took(page.rows.len() + page.foreign as usize, page.raw, begin.elapsed()),
-                Err(_) => std::time::Duration::ZERO,
-            };
-            self.after = page.as_ref().ok().and_then(|page| page.through);
-            slot.send(page);
+            let answer = self.page(pace.rows()).await;
+            let rest = answer.as_ref().map_or(Duration::ZERO, |found| {
+                let foreign = usize::try_from(found.foreign).unwrap_or(usize::MAX);
+                pace.took(found.rows.len().saturating_add(foreign), found.raw, begin.elapsed())
+            });
+            self.after = answer.as_ref().ok().and_then(|found| found.through);
+            slot.send(answer);
             if self.after.is_none() {
                 return;
             }

@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn a_slow_database_is_left_alone_for_a_while_and_never_for_long() {
         let mut pace = Pace::new(EMBEDDED, 1_000..=1_000);
-        let mut page = |millis| pace.took(1_000, 1, Duration::from_millis(millis));
-        assert_eq!([page(10), page(20), page(30)], [Duration::ZERO; 3]);
-        assert_eq!(page(31), Duration::from_millis(21));
-        assert_eq!(page(60_000), Duration::from_secs(1));
-        assert_eq!(page(10), Duration::ZERO);
+        let mut after = |millis| pace.took(1_000, 1, Duration::from_millis(millis));
+        assert_eq!([after(10), after(20), after(30)], [Duration::ZERO; 3]);
+        assert_eq!(after(31), Duration::from_millis(21));
+        assert_eq!(after(60_000), Duration::from_secs(1));
+        assert_eq!(after(10), Duration::ZERO);
     }
 
     #[test]
