@@ -65,7 +65,7 @@ pub async fn compare(config: &Config, entity: EntityType) -> Result<Comparison, 
     let documents = open_documents(config).await?;
     let opened = Db::connect(config.database.url.expose_secret()).await;
     let db = opened.map_err(|error| sqlx::Error::Configuration(error.into()))?;
-    Ok(Comparison::new(db, documents, entity))
+    Ok(Comparison::new(db, documents, config.reconcile.mapping(entity)))
 }
 
 /// Makes a user in the configured database.

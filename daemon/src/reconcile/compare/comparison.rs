@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use astrops_api::vocabulary::EntityType;
-
 use super::{Comparer, Detail, Differing, detail};
 use crate::{
     db::Db,
@@ -31,9 +29,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// From the beginning, with the authorities that are in force.
-    pub fn new(db: Db, documents: Documents, entity: EntityType) -> Self {
-        let mapping = Mapping::of(entity);
+    /// From the beginning.
+    pub fn new(db: Db, documents: Documents, mapping: Mapping) -> Self {
         // Nobody sees these digests.
         let hasher = Arc::new(Hasher::new(&[0; 32]));
         let comparer = Comparer::new(db.clone(), documents.clone(), mapping.clone(), hasher, None);
