@@ -36,6 +36,8 @@ pub enum Command {
     },
     /// Compare one entity now and say what would be done; changes nothing.
     Diff(Target),
+    /// Compare all rows of both databases of the configuration, without a daemon; changes nothing.
+    Compare(super::machine::compare::Args),
     /// List what waits for a person, the critical first.
     Conflicts(Which),
     /// List what was changed, latest first.
@@ -80,6 +82,7 @@ impl Command {
         match self {
             Self::Entity { entity, wait, yes } => start(context, entity, wait, yes).await,
             Self::Diff(entity) => diff(context, entity).await,
+            Self::Compare(args) => args.run(context.out).await,
             Self::Conflicts(which) => conflicts(context, which).await,
             Self::Changes(which) => changes(context, which).await,
             Self::Jobs { status, which } => jobs(context, status, which).await,
