@@ -53,11 +53,6 @@ impl Rules {
         }
     }
 
-    /// With the authorities of the mapping's tables.
-    pub fn usual(hasher: Hasher) -> Self {
-        Self::new(KINDS.map(Mapping::of), hasher)
-    }
-
     /// As it is configured.
     pub fn configured(config: &ReconcileConfig, hasher: Hasher) -> Self {
         Self {
