@@ -264,21 +264,19 @@ fn what(sweep: &Sweep) -> String {
 
 /// `compare 45 %, 5100/s, 12 s left; 3 differ, 1 repaired, 1 conflict`.
 fn progress(sweep: &Sweep) -> String {
-    let mut text = sweep.stage.to_string();
-    if sweep.stage != SweepStage::Done && sweep.total > 0 {
+    let stage = sweep.stage;
+    let mut parts = vec![if stage == SweepStage::Done || sweep.total == 0 {
+        stage.to_string()
+    } else {
         // The total is an estimate while rows are counted.
-        text += &format!(" {} %", (sweep.done.saturating_mul(100) / sweep.total).min(100));
-    }
-    if let Some(rate) = sweep.rate {
-        text += &format!(", {rate:.0}/s");
-    }
-    if let Some(seconds) = sweep.eta_seconds {
-        text += &format!(
-            ", {} left",
-            times::took(TimeDelta::seconds(seconds.try_into().unwrap_or(i64::MAX / 1000)))
-        );
-    }
-    text + "; " + &found(sweep)
+        format!("{stage} {} %", (sweep.done.saturating_mul(100) / sweep.total).min(100))
+    }];
+    parts.extend(sweep.rate.map(|rate| format!("{rate:.0}/s")));
+    parts.extend(sweep.eta_seconds.map(|seconds| {
+        let left = TimeDelta::seconds(seconds.try_into().unwrap_or(i64::MAX / 1000));
+        format!("{} left", times::took(left))
+    }));
+    format!("{}; {}", parts.join(", "), found(sweep))
 }
 
 fn found(sweep: &Sweep) -> String {
