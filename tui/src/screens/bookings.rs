@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use super::entities::{
-    Aim, Kind, Lines, News, Reason, Slice, Sort, booking_style, capacity_lines, heading, history_lines,
+    Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_style, capacity_lines, heading, history_lines,
     id_lines, line, payment_style, read, split, time,
 };
 use crate::{
@@ -32,34 +32,19 @@ impl Row for Booking {
     }
 }
 
-impl Kind for Bookings {
+impl Listed for Bookings {
     type Row = Booking;
     type Id = BookingId;
-    type File = BookingFile;
     type Query = BookingQuery;
 
-    const SCOPE: Scope = Scope::Bookings;
-    const ENTITY: EntityType = EntityType::Booking;
     const NOUN: &'static str = "booking";
     const TITLE: &'static str = "Bookings";
     const EMPTY: &'static str =
         "No bookings yet. Customers make them: POST /bookings, astrops demo shows some.";
-    const TURN: (&'static str, &'static [&'static str]) = ("status", &["pending", "confirmed", "cancelled"]);
     const SORTS: &'static [Sort] = &[
         Sort { word: "date", column: 7, order: Order::Desc },
         Sort { word: "amount", column: 4, order: Order::Desc },
         Sort { word: "seats", column: 3, order: Order::Desc },
-    ];
-    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToLaunch, Action::ToUser, Action::Follow];
-    const IN_DETAIL: &'static [(Action, &'static str)] = &[
-        (Action::Close, "back"),
-        (Action::Cancel, "cancel"),
-        (Action::ToLaunch, "launch"),
-        (Action::ToUser, "customer"),
-        (Action::Follow, "jobs"),
-        (Action::Json, "raw"),
-        (Action::Down, "scroll"),
-        (Action::Help, "help"),
     ];
 
     fn columns() -> Vec<Column<Booking>> {
@@ -116,6 +101,25 @@ impl Kind for Bookings {
         };
         Request::Bookings(number, Box::new(query))
     }
+}
+
+impl Kind for Bookings {
+    type File = BookingFile;
+
+    const SCOPE: Scope = Scope::Bookings;
+    const ENTITY: EntityType = EntityType::Booking;
+    const TURN: (&'static str, &'static [&'static str]) = ("status", &["pending", "confirmed", "cancelled"]);
+    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToLaunch, Action::ToUser, Action::Follow];
+    const IN_DETAIL: &'static [(Action, &'static str)] = &[
+        (Action::Close, "back"),
+        (Action::Cancel, "cancel"),
+        (Action::ToLaunch, "launch"),
+        (Action::ToUser, "customer"),
+        (Action::Follow, "jobs"),
+        (Action::Json, "raw"),
+        (Action::Down, "scroll"),
+        (Action::Help, "help"),
+    ];
 
     fn file(id: BookingId, _context: &Context<'_>) -> Request {
         Request::Booking(id)

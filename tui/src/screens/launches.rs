@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use super::entities::{
-    Aim, Kind, Lines, News, Reason, Slice, Sort, booking_lines, capacity_lines, heading, history_lines,
+    Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_lines, capacity_lines, heading, history_lines,
     id_lines, line, read, read_bool, split, time,
 };
 use crate::{
@@ -37,36 +37,20 @@ impl Row for Launch {
     }
 }
 
-impl Kind for Launches {
+impl Listed for Launches {
     type Row = Launch;
     type Id = LaunchId;
-    type File = LaunchFile;
     type Query = LaunchQuery;
 
-    const SCOPE: Scope = Scope::Launches;
-    const ENTITY: EntityType = EntityType::Launch;
     const NOUN: &'static str = "launch";
     const TITLE: &'static str = "Launches";
     const EMPTY: &'static str =
         "No launches yet. Suppliers offer them: POST /launches, astrops demo shows some.";
-    const TURN: (&'static str, &'static [&'static str]) =
-        ("status", &["scheduled", "cancelled", "completed"]);
     const SORTS: &'static [Sort] = &[
         Sort { word: "date", column: 3, order: Order::Asc },
         Sort { word: "occupancy", column: 2, order: Order::Desc },
         Sort { word: "title", column: 1, order: Order::Asc },
         Sort { word: "createdAt", column: 0, order: Order::Desc },
-    ];
-    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToBookings, Action::ToUser, Action::Follow];
-    const IN_DETAIL: &'static [(Action, &'static str)] = &[
-        (Action::Close, "back"),
-        (Action::Cancel, "cancel"),
-        (Action::ToBookings, "bookings"),
-        (Action::ToUser, "host"),
-        (Action::Follow, "jobs"),
-        (Action::Json, "raw"),
-        (Action::Down, "scroll"),
-        (Action::Help, "help"),
     ];
 
     fn columns() -> Vec<Column<Launch>> {
@@ -115,6 +99,26 @@ impl Kind for Launches {
         };
         Request::Launches(number, Box::new(query))
     }
+}
+
+impl Kind for Launches {
+    type File = LaunchFile;
+
+    const SCOPE: Scope = Scope::Launches;
+    const ENTITY: EntityType = EntityType::Launch;
+    const TURN: (&'static str, &'static [&'static str]) =
+        ("status", &["scheduled", "cancelled", "completed"]);
+    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToBookings, Action::ToUser, Action::Follow];
+    const IN_DETAIL: &'static [(Action, &'static str)] = &[
+        (Action::Close, "back"),
+        (Action::Cancel, "cancel"),
+        (Action::ToBookings, "bookings"),
+        (Action::ToUser, "host"),
+        (Action::Follow, "jobs"),
+        (Action::Json, "raw"),
+        (Action::Down, "scroll"),
+        (Action::Help, "help"),
+    ];
 
     fn file(id: LaunchId, _context: &Context<'_>) -> Request {
         Request::Launch(id)

@@ -18,7 +18,7 @@ use crate::{
     message::{Change, Request, Update},
     screen::{Context, Effect, Place},
     screens::entities::{
-        Aim, Kind, Lines, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line, read,
+        Aim, Kind, Lines, Listed, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line, read,
         read_bool, split,
     },
     theme::Look,
@@ -36,42 +36,19 @@ impl Row for Account {
     }
 }
 
-impl Kind for Accounts {
+impl Listed for Accounts {
     type Row = Account;
     type Id = UserId;
-    type File = UserFile;
     type Query = UserQuery;
 
-    const SCOPE: Scope = Scope::Users;
-    const ENTITY: EntityType = EntityType::User;
     const NOUN: &'static str = "user";
     const TITLE: &'static str = "Users";
     const EMPTY: &'static str = "No users. astrops users add makes the first.";
-    const TURN: (&'static str, &'static [&'static str]) = ("role", &["employee", "supplier", "customer"]);
     const SORTS: &'static [Sort] = &[
         Sort { word: "date", column: 5, order: Order::Desc },
         Sort { word: "email", column: 0, order: Order::Asc },
         Sort { word: "name", column: 1, order: Order::Asc },
         Sort { word: "lastLoginAt", column: 4, order: Order::Desc },
-    ];
-    const ACTIONS: &'static [Action] = &[
-        Action::Unlock,
-        Action::RevokeSessions,
-        Action::Disable,
-        Action::ChangeRole,
-        Action::ToBookings,
-        Action::ToLaunch,
-        Action::Follow,
-    ];
-    const IN_DETAIL: &'static [(Action, &'static str)] = &[
-        (Action::Close, "back"),
-        (Action::Unlock, "unlock"),
-        (Action::RevokeSessions, "sign out"),
-        (Action::Disable, "disable"),
-        (Action::ChangeRole, "role"),
-        (Action::ToBookings, "bookings"),
-        (Action::Down, "scroll"),
-        (Action::Help, "help"),
     ];
 
     fn columns() -> Vec<Column<Account>> {
@@ -115,6 +92,33 @@ impl Kind for Accounts {
         };
         Request::Users(number, Box::new(query))
     }
+}
+
+impl Kind for Accounts {
+    type File = UserFile;
+
+    const SCOPE: Scope = Scope::Users;
+    const ENTITY: EntityType = EntityType::User;
+    const TURN: (&'static str, &'static [&'static str]) = ("role", &["employee", "supplier", "customer"]);
+    const ACTIONS: &'static [Action] = &[
+        Action::Unlock,
+        Action::RevokeSessions,
+        Action::Disable,
+        Action::ChangeRole,
+        Action::ToBookings,
+        Action::ToLaunch,
+        Action::Follow,
+    ];
+    const IN_DETAIL: &'static [(Action, &'static str)] = &[
+        (Action::Close, "back"),
+        (Action::Unlock, "unlock"),
+        (Action::RevokeSessions, "sign out"),
+        (Action::Disable, "disable"),
+        (Action::ChangeRole, "role"),
+        (Action::ToBookings, "bookings"),
+        (Action::Down, "scroll"),
+        (Action::Help, "help"),
+    ];
 
     fn file(id: UserId, context: &Context<'_>) -> Request {
         Request::User(id, context.user.is_some_and(astrops_api::auth::User::is_operator))
