@@ -1,5 +1,6 @@
 //! What surrounds a screen: header, tabs, status line, hints; and the layers over it.
 
+use astrops_api::drift::Agreement;
 use chrono::{DateTime, Utc};
 use ratatui::{
     buffer::Buffer,
@@ -24,6 +25,27 @@ type Hint = (Action, &'static str, &'static str);
 
 /// Below this nothing sensible can be shown.
 const SMALLEST: (u16, u16) = (24, 8);
+
+/// How far both databases agree: `drift 12 !1` where there is little room.
+fn drift_spans(agreement: &Agreement, wide: bool, context: &Context<'_>) -> Vec<Span<'static>> {
+    let look = context.look;
+    let count = format::count;
+    let style = if agreement.conflicts > 0 { look.warning } else { Style::new() };
+    let mut spans = vec![Span::styled(format!("drift {}", count(agreement.drift)), style)];
+    if wide && agreement.conflicts > 0 {
+        spans.push(Span::styled(format!(" conflicts {}", count(agreement.conflicts)), look.warning));
+    }
+    if agreement.critical > 0 {
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(format!("!{}", count(agreement.critical)), look.critical));
+    }
+    if let Some(through) = agreement.verified_through.filter(|_| wide) {
+        let age = format::coarse(context.now - through);
+        spans.push(Span::styled(format!(" verified {age} ago"), look.dim));
+    }
+    spans.push(Span::raw("  "));
+    spans
+}
 
 impl App {
     /// Draws everything.
@@ -75,6 +97,9 @@ impl App {
             let style = if failed > 0 { look.bad } else { Style::new() };
             right.push(Span::styled(format!("f{}", format::count(failed)), style));
             right.push(Span::raw("  "));
+        }
+        if let Some(agreement) = self.screens.dashboard.agreement().filter(|_| context.link.is_live()) {
+            right.extend(drift_spans(agreement, wide, &context));
         }
         right.push(Span::raw(format!("{}Z ", format::clock(now))));
         let count = Line::from(right);

@@ -12,16 +12,19 @@ use astrops_api::{
     keys::NewKey,
     launches::CapacityLogQuery,
     logs::{HistogramQuery, LogQuery},
-    vocabulary::{BookingStatus, PaymentStatus, Severity},
+    reconciliation::{ChangeQuery, ConflictQuery, NewReconciliation},
+    resolution::Resolved,
+    vocabulary::{BookingStatus, EntityType, PaymentStatus, Severity},
 };
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Finished, session_over};
 use crate::{
-    files::{BookingFile, History, LaunchFile, ROWS, Today, UserFile},
-    message::{Change, Outcome, Request, Update},
+    files::{BookingFile, History, LaunchFile, ROWS, Sides, SidesFile, Today, UserFile},
+    message::{Change, Decision, HOLD_SECONDS, Outcome, Request, SweepAct, Update},
     screen::Place,
 };
 
@@ -30,6 +33,12 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// How long an operator waits in front of `run now`; the job goes on in any case.
 const EXECUTE_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a booking's file waits for the document database, which may be away.
+const SIDES_WAIT: Duration = Duration::from_secs(3);
+
+/// Changes of one entity that are shown.
+const CHANGES: u32 = 100;
 
 /// Does what `request` asks.
 pub fn call(client: Client, request: Request) -> BoxFuture<'static, Finished> {
@@ -94,6 +103,23 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
         Request::Keys => Update::Keys(client.keys().await?.keys),
         Request::Find(id) => Update::Found(*id, find(client, *id).await?),
         Request::Today(midnight) => Update::Today(today(client, *midnight).await?),
+        Request::Drift(number, query) => Update::Drift(*number, client.drift(query).await?),
+        Request::Conflicts(number, query) => Update::Conflicts(*number, client.recon_conflicts(query).await?),
+        Request::Sweeps(number, query) => Update::Sweeps(*number, client.sweeps(query).await?),
+        Request::Sides(kind, id) => Update::Sides(Arc::new(sides_file(client, *kind, *id).await?)),
+        Request::Mapping => Update::Mapping(Arc::new(client.recon_mapping().await?)),
+        Request::Changes(kind, id) => {
+            let query = ChangeQuery {
+                entity_type: Some(*kind),
+                entity_id: Some(*id),
+                page_size: Some(CHANGES),
+                ..ChangeQuery::default()
+            };
+            Update::Changes(*kind, *id, Arc::new(client.recon_changes(&query).await?))
+        }
+        Request::Try(number, decision) => {
+            Update::Tried(*number, decision.clone(), decide(client, decision, true).await?)
+        }
         // The link answers these itself and never hands them on.
         Request::SignIn(_) | Request::SignOut | Request::Change(_) => {
             return Err(ClientError::Unexpected("not a question".into()));
@@ -111,21 +137,70 @@ async fn history(client: &Client, id: EntityId) -> Result<History, ClientError> 
     }
 }
 
+/// Both sides of something, unless that takes too long.
+async fn sides(client: &Client, kind: EntityType, id: EntityId) -> Result<Sides, ClientError> {
+    match tokio::time::timeout(SIDES_WAIT, client.recon_diff(kind, id)).await {
+        Ok(Ok(diff)) => Ok(Sides::Known(Box::new(diff))),
+        Ok(Err(error)) if is_fault(&error) => Err(error),
+        Ok(Err(error)) => Ok(Sides::Refused(error.to_string())),
+        Err(_) => {
+            let wait = SIDES_WAIT.as_secs();
+            Ok(Sides::Refused(format!("the document database did not answer in {wait} s")))
+        }
+    }
+}
+
+async fn sides_file(client: &Client, kind: EntityType, id: EntityId) -> Result<SidesFile, ClientError> {
+    let query = ConflictQuery {
+        entity_type: Some(kind),
+        entity_id: Some(id),
+        snoozed: Some(true),
+        ..ConflictQuery::default()
+    };
+    let (diff, conflicts) = tokio::try_join!(client.recon_diff(kind, id), client.recon_conflicts(&query))?;
+    Ok(SidesFile { diff, conflict: conflicts.conflicts.into_iter().next() })
+}
+
+/// Takes a decision, or only tries it; answers what became of each conflict.
+async fn decide(client: &Client, decision: &Decision, dry: bool) -> Result<Vec<Resolved>, ClientError> {
+    let hold = if dry { 0 } else { HOLD_SECONDS };
+    let (id, resolution) = match decision.clone() {
+        Decision::Resolve(id, mut body) => {
+            (body.dry_run, body.hold_seconds) = (dry, hold);
+            (id, client.resolve_conflict(id, &body).await?)
+        }
+        Decision::Revert(id, mut body) => {
+            (body.dry_run, body.hold_seconds) = (dry, hold);
+            (id, client.revert_change(id, &body).await?)
+        }
+        Decision::ResolveMany(mut body) => {
+            (body.dry_run, body.hold_seconds) = (dry, hold);
+            return Ok(client.resolve_conflicts(&body).await?.results);
+        }
+    };
+    Ok(vec![Resolved { id, resolution: Some(resolution), refused: None }])
+}
+
 async fn booking(client: &Client, id: BookingId) -> Result<BookingFile, ClientError> {
-    let (detail, history) = tokio::try_join!(client.booking(id), history(client, id.into()))?;
-    Ok(BookingFile { detail, history })
+    let (detail, sides, history) = tokio::try_join!(
+        client.booking(id),
+        sides(client, EntityType::Booking, id.into()),
+        history(client, id.into())
+    )?;
+    Ok(BookingFile { detail, sides, history })
 }
 
 async fn launch(client: &Client, id: LaunchId) -> Result<LaunchFile, ClientError> {
     let latest = BookingQuery { page_size: Some(ROWS), ..BookingQuery::default() };
     let seats = CapacityLogQuery { page_size: Some(ROWS), ..CapacityLogQuery::default() };
-    let (launch, bookings, capacity, history) = tokio::try_join!(
+    let (launch, bookings, capacity, sides, history) = tokio::try_join!(
         client.launch(id),
         client.launch_bookings(id, &latest),
         client.capacity_log(id, &seats),
+        sides(client, EntityType::Launch, id.into()),
         history(client, id.into())
     )?;
-    Ok(LaunchFile { launch, bookings, capacity, history })
+    Ok(LaunchFile { launch, bookings, capacity, sides, history })
 }
 
 async fn user(client: &Client, id: UserId, with_sessions: bool) -> Result<UserFile, ClientError> {
@@ -179,6 +254,9 @@ async fn change(client: Client, change: Change) -> Finished {
     if let Change::CreateKey(key) = change {
         return create_key(&client, key).await;
     }
+    if let Change::Decide(decision, names) = change {
+        return take(&client, decision, names).await;
+    }
     let (outcomes, faults): (Vec<Outcome>, Vec<Option<ClientError>>) =
         perform(&client, &change).await.into_iter().unzip();
     Finished {
@@ -198,6 +276,39 @@ async fn create_key(client: &Client, key: NewKey) -> Finished {
     let (outcome, fault) = outcome(name, answer);
     let mut updates = vec![Update::Done(Change::CreateKey(key), vec![outcome])];
     updates.extend(made);
+    Finished { updates, took: None, fault }
+}
+
+/// Takes a decision: the answer says which jobs write it, so that it can be taken back.
+async fn take(client: &Client, decision: Box<Decision>, names: Vec<(Uuid, String)>) -> Finished {
+    let name = |id: Uuid| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
+    let mut held = Vec::new();
+    let mut fault = None;
+    let outcomes = match decide(client, &decision, false).await {
+        Ok(results) => results
+            .into_iter()
+            .map(|result| {
+                let target = name(result.id).unwrap_or_else(|| result.id.to_string());
+                let refused = result.refused.unwrap_or_else(|| "the daemon does not say why".to_owned());
+                let result = result.resolution.map(|resolution| {
+                    let words = resolution.changes_log.clone();
+                    held.push((target.clone(), resolution));
+                    words
+                });
+                Outcome { target, result: result.ok_or(refused) }
+            })
+            .collect(),
+        Err(error) => {
+            let target = match &names[..] {
+                [(_, name)] => name.clone(),
+                _ => "nothing was decided".to_owned(),
+            };
+            let (outcome, broken) = outcome(target, Err(error));
+            fault = broken;
+            vec![outcome]
+        }
+    };
+    let updates = vec![Update::Done(Change::Decide(decision, names), outcomes), Update::Held(held)];
     Finished { updates, took: None, fault }
 }
 
@@ -232,8 +343,31 @@ async fn perform(client: &Client, change: &Change) -> Vec<Performed> {
         Change::RevokeKey(id, name) => {
             vec![outcome(name.clone(), client.revoke_key(*id).await.map(|()| String::new()))]
         }
-        // It has a way of its own: see `create_key`.
-        Change::CreateKey(_) => Vec::new(),
+        // They have ways of their own: see `create_key` and `take`.
+        Change::CreateKey(_) | Change::Decide(..) => Vec::new(),
+        Change::Reconcile(entities) => {
+            let name = |one: &NewReconciliation| format!("{} {}", one.entity_type, one.entity_id.short());
+            each(entities, name, |one| async move { client.reconcile(&one).await.map(drop) }).await
+        }
+        Change::SnoozeConflicts(conflicts, body) => {
+            let targets: Vec<(Uuid, &str)> =
+                conflicts.iter().map(|(id, name)| (*id, name.as_str())).collect();
+            let snooze = |(id, _)| async move { client.snooze_conflict(id, body).await.map(drop) };
+            each(&targets, |(_, name)| (*name).to_owned(), snooze).await
+        }
+        Change::StartSweep(sweep) => {
+            let answer = client.sweep(sweep).await;
+            vec![outcome(format!("{} sweep", sweep.mode), answer.map(|sweep| sweep.text))]
+        }
+        Change::SteerSweep(id, name, act) => {
+            let answer = match act {
+                SweepAct::Pause => client.pause_sweep(*id).await,
+                SweepAct::Resume => client.resume_sweep(*id).await,
+                SweepAct::Cancel => client.cancel_sweep(*id).await,
+                SweepAct::Approve => client.approve_sweep(*id).await,
+            };
+            vec![outcome(name.clone(), answer.map(|sweep| sweep.text))]
+        }
         Change::Delay(ids, delay) => {
             each(ids, JobId::short, |id| async move { client.delay_job(id, delay).await.map(drop) }).await
         }

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use super::entities::{
-    Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_style, capacity_lines, heading, history_lines,
-    id_lines, line, payment_style, read, split, time,
+    Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_style, capacity_lines, heading,
+    history_lines, id_lines, line, payment_style, read, sides_lines, split, time,
 };
 use crate::{
     files::BookingFile,
@@ -109,12 +109,14 @@ impl Kind for Bookings {
     const SCOPE: Scope = Scope::Bookings;
     const ENTITY: EntityType = EntityType::Booking;
     const TURN: (&'static str, &'static [&'static str]) = ("status", &["pending", "confirmed", "cancelled"]);
-    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToLaunch, Action::ToUser, Action::Follow];
+    const ACTIONS: &'static [Action] =
+        &[Action::Cancel, Action::ToLaunch, Action::ToUser, Action::Follow, Action::Compare];
     const IN_DETAIL: &'static [(Action, &'static str)] = &[
         (Action::Close, "back"),
         (Action::Cancel, "cancel"),
         (Action::ToLaunch, "launch"),
         (Action::ToUser, "customer"),
+        (Action::Compare, "both sides"),
         (Action::Follow, "jobs"),
         (Action::Json, "raw"),
         (Action::Down, "scroll"),
@@ -148,6 +150,7 @@ impl Kind for Bookings {
     fn lines(file: &BookingFile, context: &Context<'_>) -> Lines {
         let detail = &file.detail;
         let mut lines = head(&detail.booking, context);
+        lines.extend(sides_lines(&file.sides, context));
         heading(&mut lines, format!("Payments ({})", detail.payments.len()), context.look);
         if detail.payments.is_empty() {
             lines.push(("  nobody has tried to pay".to_owned(), context.look.dim));
@@ -197,6 +200,7 @@ impl Kind for Bookings {
             Action::Cancel => cancel(rows),
             Action::ToLaunch => vec![Effect::Visit(Place::Launch(first.launch_id))],
             Action::ToUser => vec![Effect::Visit(Place::User(first.user_id))],
+            Action::Compare => vec![Effect::Visit(Place::Sides(Self::ENTITY, first.id.into()))],
             _ => vec![Effect::Visit(Place::Jobs(first.id.to_string()))],
         }
     }

@@ -11,24 +11,20 @@ mod words;
 
 use std::{collections::HashSet, fmt::Display, str::FromStr, sync::Arc, time::Duration};
 
-use astrops_api::{
-    auth::User,
-    ids::EntityId,
-    vocabulary::EntityType,
-};
+use astrops_api::{auth::User, ids::EntityId, vocabulary::EntityType};
 use ratatui::{buffer::Buffer, layout::Rect};
 use serde::Serialize;
 
+use self::pane::Pane;
 pub use self::{
     lines::{
         Lines, booking_lines, booking_style, capacity_lines, heading, history_lines, id_lines, line,
-        payment_style,
+        payment_style, shown, sides_lines,
     },
     list::{List, Listed, Slice, Sort},
     reason::Reason,
     words::{next_in_turn, read, read_bool, split, time},
 };
-use self::pane::Pane;
 use crate::{
     format,
     keys::{Action, Scope},

@@ -1,5 +1,6 @@
 //! The panels of the dashboard.
 
+use astrops_api::drift::Agreement;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -46,6 +47,7 @@ impl Dashboard {
                 Span::styled(text::fit(&text::neutral(&part.detail), room).into_owned(), look.dim),
             ])
         });
+        let lines = status.agreement.iter().map(|agreement| agreement_line(agreement, context)).chain(lines);
         panel::paint(buffer, inner, lines);
     }
 
@@ -175,4 +177,30 @@ impl Dashboard {
         let cursor = (focused && !self.errors.is_empty()).then(|| self.errors_scroll.row());
         panel::paint_rows(buffer, inner, look, lines, cursor);
     }
+}
+
+/// How far both databases agree.
+fn agreement_line(agreement: &Agreement, context: &Context<'_>) -> Line<'static> {
+    let look = context.look;
+    let count = format::count;
+    let (word, style) = match (agreement.critical, agreement.conflicts, agreement.drift) {
+        (1.., ..) => ("CRIT", look.critical),
+        (0, 1.., _) => ("ASK ", look.warning),
+        (0, 0, 1..) => ("DIFF", look.active),
+        (0, 0, 0) => ("ok  ", look.good),
+    };
+    let through = agreement.verified_through.map_or_else(
+        || "never verified".to_owned(),
+        |at| format!("verified {}", format::relative(at, context.now)),
+    );
+    let mut words = format!("drift {}", count(agreement.drift));
+    if agreement.conflicts > 0 {
+        words.push_str(&format!(", conflicts {}", count(agreement.conflicts)));
+    }
+    Line::from(vec![
+        Span::raw(" "),
+        Span::styled(word, style),
+        Span::raw(format!(" {words}  ")),
+        Span::styled(through, look.dim),
+    ])
 }

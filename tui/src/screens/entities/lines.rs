@@ -9,8 +9,14 @@ use astrops_api::{
     vocabulary::{BookingStatus, CapacityOperation, PaymentStatus},
 };
 use ratatui::style::Style;
+use serde_json::Value;
 
-use crate::{files::History, format, screen::Context, theme::Look};
+use crate::{
+    files::{History, Sides},
+    format,
+    screen::Context,
+    theme::Look,
+};
 
 /// Text with its style, one line each.
 pub type Lines = Vec<(String, Style)>;
@@ -90,6 +96,50 @@ pub fn capacity_lines(changes: &[CapacityChange], total: u64, context: &Context<
         (format!("  {at}  {:<7} {sign}{:<4} {booking}", change.operation, change.quantity), Style::new())
     }));
     lines
+}
+
+/// What both databases say of it.
+pub fn sides_lines(sides: &Sides, context: &Context<'_>) -> Lines {
+    let mut lines = Lines::new();
+    let look = context.look;
+    heading(&mut lines, "Both sides - c compares and decides", look);
+    let diff = match sides {
+        Sides::Known(diff) => diff,
+        Sides::Refused(reason) => {
+            lines.push((format!("  not compared: {reason}"), look.bad));
+            return lines;
+        }
+    };
+    let style = match (diff.conflicts.is_empty(), diff.changes_log == "No changes") {
+        (false, _) => look.warning,
+        (true, false) => look.active,
+        (true, true) => look.good,
+    };
+    let verdict = if diff.changes_log == "No changes" { "they agree" } else { &diff.changes_log };
+    lines.push((format!("  document {}, relational {}: {verdict}", diff.document, diff.relational), style));
+    let same = |verdict: &str| matches!(verdict, "equal" | "not compared");
+    let both = diff.document == "there" && diff.relational == "there";
+    lines.extend(diff.fields.iter().filter(|field| both && !same(&field.verdict)).map(|field| {
+        let why = field.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let (document, relational) = (shown(&field.document), shown(&field.relational));
+        let style = if field.verdict == "conflict" { look.warning } else { look.active };
+        let words = format!(
+            "  {}  document {document}  relational {relational}  {}{why}",
+            field.label, field.verdict
+        );
+        (words, style)
+    }));
+    lines
+}
+
+/// A value of either database as people read it; it may hold anything.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Who did what, newest first.

@@ -143,6 +143,11 @@ impl<K: Listed> List<K> {
         &self.filter
     }
 
+    /// The word of the order that it is in.
+    pub const fn order(&self) -> &'static str {
+        K::SORTS[self.sort].word
+    }
+
     fn ask(&mut self, fetching: Fetching, offset: usize) -> Vec<Effect> {
         self.asked += 1;
         self.fetching = fetching;
@@ -289,7 +294,8 @@ impl<K: Listed> List<K> {
         match fetched {
             Fetching::Behind => self.table.append(rows.to_vec()),
             Fetching::Around => {
-                let mut latest: HashMap<<K::Row as Row>::Key, &K::Row> = rows.iter().map(|row| (row.key(), row)).collect();
+                let mut latest: HashMap<<K::Row as Row>::Key, &K::Row> =
+                    rows.iter().map(|row| (row.key(), row)).collect();
                 for row in self.table.rows_mut() {
                     if let Some(news) = latest.remove(&row.key()) {
                         row.clone_from(news);

@@ -18,8 +18,8 @@ use crate::{
     message::{Change, Request, Update},
     screen::{Context, Effect, Place},
     screens::entities::{
-        Aim, Kind, Lines, Listed, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line, read,
-        read_bool, split,
+        Aim, Kind, Lines, Listed, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line,
+        read, read_bool, split,
     },
     theme::Look,
     widgets::table::{Column, Row},
@@ -108,6 +108,7 @@ impl Kind for Accounts {
         Action::ToBookings,
         Action::ToLaunch,
         Action::Follow,
+        Action::Compare,
     ];
     const IN_DETAIL: &'static [(Action, &'static str)] = &[
         (Action::Close, "back"),
@@ -116,6 +117,7 @@ impl Kind for Accounts {
         (Action::Disable, "disable"),
         (Action::ChangeRole, "role"),
         (Action::ToBookings, "bookings"),
+        (Action::Compare, "both sides"),
         (Action::Down, "scroll"),
         (Action::Help, "help"),
     ];
@@ -199,6 +201,7 @@ impl Kind for Accounts {
             Action::ChangeRole => role::ask(account),
             Action::ToBookings => vec![Effect::Visit(Place::Bookings(format!("user:{id}")))],
             Action::ToLaunch => vec![Effect::Visit(Place::Launches(format!("host:{id}")))],
+            Action::Compare => vec![Effect::Visit(Place::Sides(Self::ENTITY, id.into()))],
             // Mails are found by their address.
             Action::Follow => vec![Effect::Visit(Place::Jobs(account.user.email.clone()))],
             action => vec![confirm(action, account, context)],
