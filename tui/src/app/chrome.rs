@@ -40,7 +40,7 @@ fn drift_spans(agreement: &Agreement, wide: bool, context: &Context<'_>) -> Vec<
         spans.push(Span::styled(format!("!{}", count(agreement.critical)), look.critical));
     }
     if let Some(through) = agreement.verified_through.filter(|_| wide) {
-        let age = format::coarse(context.now - through);
+        let age = format::age(context.now - through);
         spans.push(Span::styled(format!(" verified {age} ago"), look.dim));
     }
     spans.push(Span::raw("  "));
@@ -120,15 +120,14 @@ impl App {
         }
         left.push(self.link_span(&context, wide));
         if let Some(user) = context.user {
-            let name =
-                if wide { user.email.as_str() } else { user.email.split('@').next().unwrap_or_default() };
             let right = user.right.map_or("", |right| right.as_str());
-            let user = Span::raw(format!("  {} ({right})", text::neutral(name)));
+            let brief = user.email.split('@').next().unwrap_or_default();
+            let names = if wide { [user.email.as_str(), brief] } else { [brief, brief] };
             // Half a name helps nobody.
             let taken: usize = left.iter().map(Span::width).sum();
-            if taken + user.width() + count.width() < usize::from(area.width) {
-                left.push(user);
-            }
+            let room = usize::from(area.width).saturating_sub(taken + count.width() + 1);
+            let users = names.map(|name| Span::raw(format!("  {} ({right})", text::neutral(name))));
+            left.extend(users.into_iter().find(|user| user.width() <= room));
         }
         let right = count;
         let taken = u16::try_from(right.width()).unwrap_or(0).min(area.width);

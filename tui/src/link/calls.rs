@@ -1,5 +1,7 @@
 //! From a request to its call and from the answer to updates.
 
+mod both;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use astrops_api::{
@@ -12,8 +14,7 @@ use astrops_api::{
     keys::NewKey,
     launches::CapacityLogQuery,
     logs::{HistogramQuery, LogQuery},
-    reconciliation::{ChangeQuery, ConflictQuery, NewReconciliation},
-    resolution::Resolved,
+    reconciliation::{ChangeQuery, NewReconciliation},
     vocabulary::{BookingStatus, EntityType, PaymentStatus, Severity},
 };
 use chrono::{DateTime, Utc};
@@ -21,10 +22,11 @@ use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::both::{decide, sides, sides_file, take};
 use super::{Finished, session_over};
 use crate::{
-    files::{BookingFile, History, LaunchFile, ROWS, Sides, SidesFile, Today, UserFile},
-    message::{Change, Decision, HOLD_SECONDS, Outcome, Request, SweepAct, Update},
+    files::{BookingFile, History, LaunchFile, ROWS, Today, UserFile},
+    message::{Change, Outcome, Request, SweepAct, Update},
     screen::Place,
 };
 
@@ -33,9 +35,6 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// How long an operator waits in front of `run now`; the job goes on in any case.
 const EXECUTE_WAIT: Duration = Duration::from_secs(30);
-
-/// How long a booking's file waits for the document database, which may be away.
-const SIDES_WAIT: Duration = Duration::from_secs(3);
 
 /// Changes of one entity that are shown.
 const CHANGES: u32 = 100;
@@ -137,50 +136,6 @@ async fn history(client: &Client, id: EntityId) -> Result<History, ClientError> 
     }
 }
 
-/// Both sides of something, unless that takes too long.
-async fn sides(client: &Client, kind: EntityType, id: EntityId) -> Result<Sides, ClientError> {
-    match tokio::time::timeout(SIDES_WAIT, client.recon_diff(kind, id)).await {
-        Ok(Ok(diff)) => Ok(Sides::Known(Box::new(diff))),
-        Ok(Err(error)) if is_fault(&error) => Err(error),
-        Ok(Err(error)) => Ok(Sides::Refused(error.to_string())),
-        Err(_) => {
-            let wait = SIDES_WAIT.as_secs();
-            Ok(Sides::Refused(format!("the document database did not answer in {wait} s")))
-        }
-    }
-}
-
-async fn sides_file(client: &Client, kind: EntityType, id: EntityId) -> Result<SidesFile, ClientError> {
-    let query = ConflictQuery {
-        entity_type: Some(kind),
-        entity_id: Some(id),
-        snoozed: Some(true),
-        ..ConflictQuery::default()
-    };
-    let (diff, conflicts) = tokio::try_join!(client.recon_diff(kind, id), client.recon_conflicts(&query))?;
-    Ok(SidesFile { diff, conflict: conflicts.conflicts.into_iter().next() })
-}
-
-/// Takes a decision, or only tries it; answers what became of each conflict.
-async fn decide(client: &Client, decision: &Decision, dry: bool) -> Result<Vec<Resolved>, ClientError> {
-    let hold = if dry { 0 } else { HOLD_SECONDS };
-    let (id, resolution) = match decision.clone() {
-        Decision::Resolve(id, mut body) => {
-            (body.dry_run, body.hold_seconds) = (dry, hold);
-            (id, client.resolve_conflict(id, &body).await?)
-        }
-        Decision::Revert(id, mut body) => {
-            (body.dry_run, body.hold_seconds) = (dry, hold);
-            (id, client.revert_change(id, &body).await?)
-        }
-        Decision::ResolveMany(mut body) => {
-            (body.dry_run, body.hold_seconds) = (dry, hold);
-            return Ok(client.resolve_conflicts(&body).await?.results);
-        }
-    };
-    Ok(vec![Resolved { id, resolution: Some(resolution), refused: None }])
-}
-
 async fn booking(client: &Client, id: BookingId) -> Result<BookingFile, ClientError> {
     let (detail, sides, history) = tokio::try_join!(
         client.booking(id),
@@ -276,39 +231,6 @@ async fn create_key(client: &Client, key: NewKey) -> Finished {
     let (outcome, fault) = outcome(name, answer);
     let mut updates = vec![Update::Done(Change::CreateKey(key), vec![outcome])];
     updates.extend(made);
-    Finished { updates, took: None, fault }
-}
-
-/// Takes a decision: the answer says which jobs write it, so that it can be taken back.
-async fn take(client: &Client, decision: Box<Decision>, names: Vec<(Uuid, String)>) -> Finished {
-    let name = |id: Uuid| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
-    let mut held = Vec::new();
-    let mut fault = None;
-    let outcomes = match decide(client, &decision, false).await {
-        Ok(results) => results
-            .into_iter()
-            .map(|result| {
-                let target = name(result.id).unwrap_or_else(|| result.id.to_string());
-                let refused = result.refused.unwrap_or_else(|| "the daemon does not say why".to_owned());
-                let result = result.resolution.map(|resolution| {
-                    let words = resolution.changes_log.clone();
-                    held.push((target.clone(), resolution));
-                    words
-                });
-                Outcome { target, result: result.ok_or(refused) }
-            })
-            .collect(),
-        Err(error) => {
-            let target = match &names[..] {
-                [(_, name)] => name.clone(),
-                _ => "nothing was decided".to_owned(),
-            };
-            let (outcome, broken) = outcome(target, Err(error));
-            fault = broken;
-            vec![outcome]
-        }
-    };
-    let updates = vec![Update::Done(Change::Decide(decision, names), outcomes), Update::Held(held)];
     Finished { updates, took: None, fault }
 }
 

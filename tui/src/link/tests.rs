@@ -329,6 +329,7 @@ async fn the_file_of_a_booking_is_gathered_from_its_calls() {
     server.set(|script| {
         script.answers.push(("GET /bookings/", 200, json(&file.detail)));
         script.answers.push(("GET /audit", 200, audit.to_string()));
+        script.answers.push(("GET /reconciliation/diff/booking/", 200, json(&file.sides)));
     });
     let mut console = Console::of(&server, Some("t"));
     console.live().await;

@@ -5,12 +5,52 @@
 //! A decision is tried first (dry run), shown, asked about, and then held for some seconds in which `u` takes it back
 //! ([`holds`]). To add a view: a type that implements `Listed`, a field here, and an arm of the `list!` macro.
 
+/// Does the same with whichever list is shown.
+macro_rules! list {
+    ($self:ident, $list:ident => $does:expr) => {
+        match $self.view {
+            View::Open => {
+                let $list = &mut $self.open;
+                $does
+            }
+            View::Conflicts => {
+                let $list = &mut $self.conflicts;
+                $does
+            }
+            View::Sweeps => {
+                let $list = &mut $self.sweeps;
+                $does
+            }
+        }
+    };
+    (&$self:ident, $list:ident => $does:expr) => {
+        match $self.view {
+            View::Open => {
+                let $list = &$self.open;
+                $does
+            }
+            View::Conflicts => {
+                let $list = &$self.conflicts;
+                $does
+            }
+            View::Sweeps => {
+                let $list = &$self.sweeps;
+                $does
+            }
+        }
+    };
+}
+
 mod acts;
 mod conflicts;
+mod decisions;
+mod draw;
+mod hints;
 mod history;
 mod holds;
 mod open;
 mod resolve;
+mod selection;
 mod sweeps;
 mod words;
 
@@ -31,8 +71,8 @@ use super::entities::List;
 use crate::{
     format,
     keys::{Action, Scope},
-    layers::{Ask, Layer, Page, Prompt, page::wrapped},
-    message::{Change, Decision, LinkState, Request, Update},
+    layers::{Ask, Layer, Prompt},
+    message::{LinkState, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
     widgets::{panel, scroll::Window, split::Split},
@@ -85,67 +125,9 @@ pub struct Drift {
     trying: Option<Vec<Subject>>,
 }
 
-/// Does the same with whichever list is shown.
-macro_rules! list {
-    ($self:ident, $list:ident => $does:expr) => {
-        match $self.view {
-            View::Open => {
-                let $list = &mut $self.open;
-                $does
-            }
-            View::Conflicts => {
-                let $list = &mut $self.conflicts;
-                $does
-            }
-            View::Sweeps => {
-                let $list = &mut $self.sweeps;
-                $does
-            }
-        }
-    };
-    (&$self:ident, $list:ident => $does:expr) => {
-        match $self.view {
-            View::Open => {
-                let $list = &$self.open;
-                $does
-            }
-            View::Conflicts => {
-                let $list = &$self.conflicts;
-                $does
-            }
-            View::Sweeps => {
-                let $list = &$self.sweeps;
-                $does
-            }
-        }
-    };
-}
-
 impl Drift {
     fn mappings(&self) -> Option<&Mappings> {
         self.mappings.as_deref()
-    }
-
-    /// The entity under the cursor of the list.
-    fn under_cursor(&self) -> Option<Subject> {
-        match self.view {
-            View::Open => self.open.table.current().map(open::subject),
-            View::Conflicts => self.conflicts.table.current().map(conflicts::subject),
-            View::Sweeps => None,
-        }
-    }
-
-    /// The entities that an action is about: the open one when its pane has the keys, else the marked ones or the one
-    /// under the cursor.
-    fn chosen(&self) -> Vec<Subject> {
-        match self.view {
-            _ if self.split.in_detail() && self.view != View::Sweeps => {
-                self.resolve.subject().into_iter().collect()
-            }
-            View::Open => self.open.table.chosen().into_iter().map(open::subject).collect(),
-            View::Conflicts => self.conflicts.table.chosen().into_iter().map(conflicts::subject).collect(),
-            View::Sweeps => Vec::new(),
-        }
     }
 
     /// Lets the pane beside the list follow the cursor.
@@ -195,12 +177,6 @@ impl Drift {
         self.pane_due.hurry();
     }
 
-    fn next_try(&mut self, about: Vec<Subject>) -> u64 {
-        self.tries += 1;
-        self.trying = Some(about);
-        self.tries
-    }
-
     fn open_history(&mut self) -> Vec<Effect> {
         let Some(subject) = self.chosen().into_iter().next() else { return Vec::new() };
         let mut effects = Vec::new();
@@ -214,151 +190,72 @@ impl Drift {
         effects
     }
 
-    fn undo(&mut self, context: &Context<'_>) -> Vec<Effect> {
-        match (self.holds.take_back(context.now), &self.history) {
-            (Ok(change), _) => vec![Effect::Ask(Request::Change(change))],
-            (Err(_), Some(_)) => vec![Effect::Act(Action::Revert)],
-            (Err(reason), None) => vec![Effect::trouble(reason)],
-        }
-    }
-
-    /// Asks why and whether, for what the preview of the pane shows.
-    fn write(&self) -> Vec<Effect> {
-        let Some((subject, decision, resolution)) = self.resolve.decision() else { return Vec::new() };
-        let mapping = words::mapping(self.mappings(), subject.kind);
-        vec![acts::decide(subject, decision, &resolution, mapping, &self.resolve.reason)]
-    }
-
-    fn revert(&mut self) -> Vec<Effect> {
-        let Some(history) = &self.history else { return Vec::new() };
-        let (subject, change) = (history.subject, history.current().map(|change| change.id));
-        change.map(|id| acts::try_revert(id, self.next_try(vec![subject]))).into_iter().collect()
-    }
-
-    fn act_on_sweeps(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
-        let Some(row) = self.sweeps.table.current() else { return Vec::new() };
-        match (action, row.job_id) {
-            (Action::Follow, Some(job)) => vec![Effect::Visit(Place::Job(job))],
-            (Action::Follow, None) => Vec::new(),
-            _ => vec![sweeps::ask(action, row, context)],
-        }
-    }
-
-    fn json(&self) -> Option<Page> {
-        let text = match (&self.history, self.split.in_detail(), self.view) {
-            (Some(history), true, _) => serde_json::to_string_pretty(history.current()?),
-            (None, true, View::Open | View::Conflicts) => serde_json::to_string_pretty(self.resolve.file()?),
-            (_, _, View::Open) => serde_json::to_string_pretty(self.open.table.current()?),
-            (_, _, View::Conflicts) => serde_json::to_string_pretty(self.conflicts.table.current()?),
-            (_, _, View::Sweeps) => serde_json::to_string_pretty(self.sweeps.table.current()?),
-        };
-        Some(Page::plain("As JSON", &text.ok()?))
-    }
-
-    fn copy(&self, all: bool, context: &Context<'_>) -> String {
-        if self.split.in_detail() && self.view != View::Sweeps {
-            return match &self.history {
-                Some(history) => history.plain(all),
-                None => self.resolve.plain(self.mappings(), context),
-            };
-        }
-        let rows: Vec<String> = match self.view {
-            View::Open => {
-                let rows =
-                    if all { self.open.table.visible().iter().collect() } else { self.open.table.chosen() };
-                let line = |row: &&astrops_api::drift::Drift| {
-                    format!("{} {} {} {}", row.entity_type, row.entity_id, row.kind, row.text)
-                };
-                rows.iter().map(line).collect()
-            }
-            View::Conflicts => {
-                let table = &self.conflicts.table;
-                let rows = if all { table.visible().iter().collect() } else { table.chosen() };
-                let line = |row: &&astrops_api::reconciliation::Conflict| {
-                    format!("{} {} {} {} {}", row.id, row.severity, row.entity_type, row.entity_id, row.text)
-                };
-                rows.iter().map(line).collect()
-            }
-            View::Sweeps => {
-                let table = &self.sweeps.table;
-                let rows = if all { table.visible().iter().collect() } else { table.chosen() };
-                rows.into_iter().map(sweeps::plain).collect()
-            }
-        };
-        rows.iter().map(|row| text::neutral(row)).collect::<Vec<_>>().join("\n")
-    }
-
     fn narrow(&mut self, typed: &str, context: &Context<'_>) -> Vec<Effect> {
         list!(self, list => list.set_filter(typed, context.now))
     }
 
-    /// What a dry run told: shown by the pane, or asked about.
-    fn tried(
-        &mut self,
-        number: u64,
-        decision: &Decision,
-        results: &[astrops_api::resolution::Resolved],
-        context: &Context<'_>,
-    ) -> Vec<Effect> {
-        let first = results.first().and_then(|result| result.resolution.as_ref());
-        if let (Decision::Resolve(..), Some(resolution)) = (decision, first) {
-            self.resolve.tried(number, resolution);
-            return Vec::new();
-        }
-        let Some(subjects) = self.trying.clone().filter(|_| number == self.tries) else { return Vec::new() };
-        match (decision, first) {
-            (Decision::ResolveMany(body), _) => vec![acts::taken(body, results, &subjects, context)],
-            (Decision::Revert(id, body), Some(resolution)) => {
-                let Some(subject) = subjects.first().copied() else { return Vec::new() };
-                let decision = Decision::Revert(*id, body.clone());
-                let mapping = words::mapping(self.mappings(), subject.kind);
-                vec![acts::decide(subject, decision, resolution, mapping, "")]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn done(&mut self, change: &Change, taken: bool) -> Vec<Effect> {
-        self.hurry();
-        match change {
-            Change::Decide(decision, _) => {
-                if let Decision::Resolve(_, body) = &**decision {
-                    self.resolve.reason.clone_from(&body.reason);
-                    return self.resolve.settled(taken);
-                }
-            }
-            Change::Reconcile(_) | Change::SnoozeConflicts(..) if taken => {}
-            _ => return Vec::new(),
-        }
-        if taken {
-            self.open.table.unmark();
-            self.conflicts.table.unmark();
-        }
-        Vec::new()
-    }
-
-    /// The views with what is known of each; the shown one in brackets.
-    fn title(&self) -> String {
-        let agreement = self.agreement.clone().unwrap_or_default();
-        let parts = View::ALL.map(|view| {
-            if view == self.view {
-                return format!("[{}]", list!(&self, list => list.title()));
-            }
-            match view {
-                View::Open => format!("Open differences {}", format::count(agreement.drift)),
-                View::Conflicts => format!("Conflicts {}", format::count(agreement.conflicts)),
-                View::Sweeps => {
-                    let status =
-                        agreement.sweep_status.map(|status| format!(" {status}")).unwrap_or_default();
-                    format!("Sweeps{status}")
-                }
-            }
-        });
-        parts.join("  ")
-    }
-
     fn is_sweeping(&self) -> bool {
         self.sweeps.table.rows().iter().any(|row| row.status == SweepStatus::Running)
+    }
+
+    fn act_in_detail(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
+        if self.view == View::Sweeps {
+            self.window.act(action);
+            return Vec::new();
+        }
+        let mappings = self.mappings.clone();
+        if let Some(history) = &mut self.history {
+            return history.act(action, mappings.as_deref(), context);
+        }
+        self.tries += 1;
+        self.resolve.act(action, self.tries, mappings.as_deref(), context)
+    }
+
+    /// Takes in what leads to nothing but another picture.
+    fn take_in(&mut self, update: &Update, context: &Context<'_>) {
+        match update {
+            Update::Mapping(mappings) => {
+                self.mappings = Some(Arc::clone(mappings));
+                self.resolve.arrange(self.mappings.as_deref());
+            }
+            Update::Changes(kind, id, page) => {
+                if let Some(history) = &mut self.history
+                    && (history.subject.kind, history.subject.id) == (*kind, *id)
+                {
+                    history.take(page);
+                }
+            }
+            Update::Status(status) => self.agreement.clone_from(&status.agreement),
+            Update::Held(held) => self.holds.add(held, context.now),
+            Update::Events(events) => {
+                self.open.hurry();
+                let subject = self.resolve.subject();
+                if subject.is_some_and(|subject| events.iter().any(|event| event.entity_id == subject.id)) {
+                    self.pane_due.hurry();
+                }
+            }
+            Update::JobsMissed | Update::EventsMissed => self.hurry(),
+            // Whatever was asked before is not answered any more.
+            Update::Link(LinkState::Connecting) => {
+                self.open.forget();
+                self.conflicts.forget();
+                self.sweeps.forget();
+                self.resolve.forget();
+                self.trying = None;
+            }
+            Update::Failed(request, reason) => match &**request {
+                Request::Drift(number, _) => self.open.fail(*number, reason),
+                Request::Conflicts(number, _) => self.conflicts.fail(*number, reason),
+                Request::Sweeps(number, _) => self.sweeps.fail(*number, reason),
+                Request::Changes(..) => {
+                    if let Some(history) = &mut self.history {
+                        history.fail(reason);
+                    }
+                }
+                request => self.resolve.fail(request, reason),
+            },
+            _ => {}
+        }
     }
 }
 
@@ -567,6 +464,16 @@ impl Screen for Drift {
         self.split.is_open()
     }
 
+    fn hints(&self) -> &'static [(Action, &'static str)] {
+        match (self.scope(), self.holds.is_empty()) {
+            (Scope::Resolve | Scope::History, false) => hints::WHILE_HELD,
+            (Scope::Resolve, true) => hints::IN_RESOLVE,
+            (Scope::History, true) => hints::IN_HISTORY,
+            (Scope::Sweeps, _) if self.split.in_detail() => hints::IN_SWEEP,
+            _ => &[],
+        }
+    }
+
     fn remark(&self, context: &Context<'_>) -> Option<String> {
         if let Some(words) = self.holds.words(context.now) {
             return Some(words);
@@ -600,116 +507,6 @@ impl Screen for Drift {
             let empty = text::neutral(&list.empty()).into_owned();
             list.table.draw(buffer, inner, context, &empty);
         });
-    }
-}
-
-impl Drift {
-    fn available_in_lists(&self, action: Action) -> Result<(), String> {
-        let subjects = self.chosen();
-        let conflicts = subjects.iter().filter(|subject| subject.conflict.is_some()).count();
-        match action {
-            Action::Reconcile
-            | Action::TakeAll
-            | Action::Snooze
-            | Action::ToSubject
-            | Action::History
-            | Action::Open
-            | Action::Json
-            | Action::Copy
-                if subjects.is_empty() =>
-            {
-                Err("there is nothing under the cursor".into())
-            }
-            Action::TakeAll | Action::Snooze if conflicts == 0 => {
-                Err("only conflicts; this differs and the rules decide it: R".into())
-            }
-            Action::TakeAll if conflicts > acts::MOST => {
-                Err(format!("at most {} conflicts at once; {conflicts} are marked", acts::MOST))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn act_in_detail(&mut self, action: Action, context: &Context<'_>) -> Vec<Effect> {
-        if self.view == View::Sweeps {
-            self.window.act(action);
-            return Vec::new();
-        }
-        let mappings = self.mappings.clone();
-        if let Some(history) = &mut self.history {
-            return history.act(action, mappings.as_deref(), context);
-        }
-        self.tries += 1;
-        self.resolve.act(action, self.tries, mappings.as_deref(), context)
-    }
-
-    /// Takes in what leads to nothing but another picture.
-    fn take_in(&mut self, update: &Update, context: &Context<'_>) {
-        match update {
-            Update::Mapping(mappings) => {
-                self.mappings = Some(Arc::clone(mappings));
-                self.resolve.arrange(self.mappings.as_deref());
-            }
-            Update::Changes(kind, id, page) => {
-                if let Some(history) = &mut self.history
-                    && (history.subject.kind, history.subject.id) == (*kind, *id)
-                {
-                    history.take(page);
-                }
-            }
-            Update::Status(status) => self.agreement.clone_from(&status.agreement),
-            Update::Held(held) => self.holds.add(held, context.now),
-            Update::Events(events) => {
-                self.open.hurry();
-                let subject = self.resolve.subject();
-                if subject.is_some_and(|subject| events.iter().any(|event| event.entity_id == subject.id)) {
-                    self.pane_due.hurry();
-                }
-            }
-            Update::JobsMissed | Update::EventsMissed => self.hurry(),
-            // Whatever was asked before is not answered any more.
-            Update::Link(LinkState::Connecting) => {
-                self.open.forget();
-                self.conflicts.forget();
-                self.sweeps.forget();
-                self.resolve.forget();
-                self.trying = None;
-            }
-            Update::Failed(request, reason) => match &**request {
-                Request::Drift(number, _) => self.open.fail(*number, reason),
-                Request::Conflicts(number, _) => self.conflicts.fail(*number, reason),
-                Request::Sweeps(number, _) => self.sweeps.fail(*number, reason),
-                Request::Changes(..) => {
-                    if let Some(history) = &mut self.history {
-                        history.fail(reason);
-                    }
-                }
-                request => self.resolve.fail(request, reason),
-            },
-            _ => {}
-        }
-    }
-
-    fn draw_pane(&mut self, buffer: &mut Buffer, area: Rect, focused: bool, context: &Context<'_>) {
-        if self.view == View::Sweeps {
-            let row = self.sweeps.table.current();
-            let title =
-                row.map_or_else(|| "Sweep".to_owned(), |row| format!("Sweep {}", words::short(row.id)));
-            let inner = panel::panel(buffer, area, context.look, &title, focused);
-            let inner =
-                Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
-            let lines = row.map(|row| sweeps::lines(row, inner.width, context)).unwrap_or_default();
-            let lines = wrapped(&lines, usize::from(inner.width));
-            self.window.settle(lines.len(), usize::from(inner.height));
-            panel::paint(buffer, inner, lines.into_iter().skip(self.window.offset));
-            return;
-        }
-        let hold = self.holds.words(context.now);
-        let mappings = self.mappings.as_deref();
-        match &mut self.history {
-            Some(history) => history.draw(buffer, area, mappings, hold.as_deref(), focused, context),
-            None => self.resolve.draw(buffer, area, mappings, hold.as_deref(), focused, context),
-        }
     }
 }
 

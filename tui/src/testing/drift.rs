@@ -133,7 +133,7 @@ pub fn sides(number: usize, amount: f64) -> Arc<SidesFile> {
         field(
             "cancellationReason",
             "reason",
-            json!("weather \u{1B}[2J and a very long story about it"),
+            json!("weather, and a very long story about it"),
             Value::Null,
             Value::Null,
             "held back",

@@ -119,7 +119,7 @@ fn drift(agreement: &Agreement, now: DateTime<Utc>) -> Vec<(Severity, String, Pl
         _ => {}
     }
     if let Some(through) = agreement.verified_through.filter(|through| now - *through > UNVERIFIED) {
-        let age = format::coarse(now - through);
+        let age = format::age(now - through);
         let words =
             format!("both databases were not compared for {age}, {} known to differ", count(agreement.drift));
         needs.push((Severity::Warning, words, Place::Sweeps(String::new())));

@@ -191,12 +191,13 @@ fn agreement_line(agreement: &Agreement, context: &Context<'_>) -> Line<'static>
     };
     let through = agreement.verified_through.map_or_else(
         || "never verified".to_owned(),
-        |at| format!("verified {}", format::relative(at, context.now)),
+        |at| format!("verified {} ago", format::age(context.now - at)),
     );
-    let mut words = format!("drift {}", count(agreement.drift));
-    if agreement.conflicts > 0 {
-        words.push_str(&format!(", conflicts {}", count(agreement.conflicts)));
-    }
+    let waits = match agreement.conflicts {
+        0 => String::new(),
+        conflicts => format!(", conflicts {}", count(conflicts)),
+    };
+    let words = format!("drift {}{waits}", count(agreement.drift));
     Line::from(vec![
         Span::raw(" "),
         Span::styled(word, style),

@@ -277,9 +277,9 @@ pub fn decide(
         Decision::ResolveMany(_) => ("Write", Uuid::nil()),
     };
     let mut written = vec![resolution.changes_log.clone()];
-    written.extend(resolution.changes.iter().map(|change| format!("  {}", words::written(change, mapping))));
+    written.extend(resolution.changes.iter().map(|change| format!("- {}", words::written(change, mapping))));
     written.extend(
-        resolution.conflicts.iter().map(|left| format!("  still waits: {}: {}", left.topic, left.reason)),
+        resolution.conflicts.iter().map(|left| format!("- still waits: {}: {}", left.topic, left.reason)),
     );
     form(
         Deciding { verb, id, name: subject.name(), decision, written },

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 use uuid::Uuid;
 
-use super::{open::age, words::Subject};
+use super::words::Subject;
 use crate::{
     format,
     message::Request,
@@ -53,7 +53,7 @@ impl Listed for Conflicts {
         let column =
             |title, width, rank, cell| Column { title, width, rank, right: false, cell, order: None };
         vec![
-            column("SEV", 4, 0, |row: &Conflict, context| {
+            column("SEV", 5, 0, |row: &Conflict, context| {
                 (severity_word(row.severity).to_owned(), context.look.severity(row.severity))
             }),
             column("ENTITY", 7, 0, |row, _| (row.entity_type.to_string(), Style::new())),
@@ -64,7 +64,9 @@ impl Listed for Conflicts {
             },
             Column {
                 right: true,
-                ..column("AGE", 9, 1, |row, context| (age(row.first_seen, context.now), Style::new()))
+                ..column("AGE", 9, 1, |row, context| {
+                    (format::age(context.now - row.first_seen), Style::new())
+                })
             },
             column("WHAT", 0, 2, |row, context| match row.snoozed_until {
                 Some(until) if until > context.now => {

@@ -36,6 +36,11 @@ impl Holds {
         }));
     }
 
+    /// Whether nothing is on its way.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Those of the latest decision that can still be taken back.
     fn latest(&self, now: DateTime<Utc>) -> Vec<&Hold> {
         let latest = self.0.iter().map(|hold| hold.until).max().filter(|until| *until > now);

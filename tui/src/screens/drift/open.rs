@@ -42,11 +42,6 @@ const fn word(kind: DriftKind) -> &'static str {
     }
 }
 
-/// How old something is.
-pub fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    format::coarse(now - since)
-}
-
 impl Listed for Open {
     type Row = Difference;
     type Id = (EntityType, EntityId);
@@ -71,7 +66,9 @@ impl Listed for Open {
             }),
             Column {
                 right: true,
-                ..column("AGE", 9, 1, |row, context| (age(row.first_seen, context.now), Style::new()))
+                ..column("AGE", 9, 1, |row, context| {
+                    (format::age(context.now - row.first_seen), Style::new())
+                })
             },
             column("WHAT", 0, 2, |row, _| (row.text.clone(), Style::new())),
         ]
@@ -88,9 +85,9 @@ impl Listed for Open {
             }
         }
         for word in words.iter().flat_map(|words| words.split_whitespace()) {
-            if let Ok(kind) = word.parse() {
+            if let Ok(kind) = word.parse::<EntityType>() {
                 query.entity_type = Some(kind);
-            } else if let Ok(kind) = word.parse() {
+            } else if let Ok(kind) = word.parse::<DriftKind>() {
                 query.kind = Some(kind);
             } else {
                 query.entity_id = Some(word.parse().map_err(|_| {

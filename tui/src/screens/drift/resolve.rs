@@ -28,6 +28,20 @@ use crate::{
 /// What a dry run gives as its reason: nothing keeps it.
 pub const TRYING: &str = "preview";
 
+/// What is about both sides, and off while they are not known.
+const OWN: &[Action] = &[
+    Action::TakeDocument,
+    Action::TakeRelational,
+    Action::TakeBase,
+    Action::EditValue,
+    Action::Preview,
+    Action::Write,
+    Action::Snooze,
+    Action::Open,
+    Action::Json,
+    Action::Copy,
+];
+
 /// What the choices would write.
 #[derive(Debug)]
 struct Preview {
@@ -161,8 +175,8 @@ impl Resolve {
 
     /// Why `action` is off.
     pub fn available(&self, action: Action, context: &Context<'_>) -> Result<(), String> {
-        if self.file.is_none() {
-            return Err("both sides are not loaded yet".into());
+        if self.file.is_none() && OWN.contains(&action) {
+            return Err("both sides are not loaded".into());
         }
         let waits = self.subject().and_then(|subject| subject.conflict);
         let unreadable = self.file().and_then(|file| {
@@ -306,9 +320,7 @@ impl Resolve {
         let look = context.look;
         let mapping = self.mapping(mappings);
         if let Some(resolution) = self.previewed() {
-            let mut lines = vec![("Will be written by W:".to_owned(), look.title)];
-            lines.extend(words::resolution(resolution, mapping, look));
-            return lines;
+            return words::resolution(resolution, mapping, look);
         }
         let words = match (&self.trying, self.choices.is_empty(), &self.preview) {
             (Some(_), ..) => "working out what would be written",

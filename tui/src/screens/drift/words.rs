@@ -6,6 +6,7 @@ use astrops_api::{
     resolution::{Choice, Resolution},
     vocabulary::EntityType,
 };
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -39,6 +40,15 @@ pub fn name(kind: EntityType, id: EntityId) -> String {
 pub fn short(id: Uuid) -> String {
     let whole = id.simple().to_string();
     whole[whole.len() - 8..].to_owned()
+}
+
+/// A value in a narrow column: a time without what goes without saying.
+pub fn brief(value: &Value, now: DateTime<Utc>) -> String {
+    let time = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let Some(at) = time.map(|at| at.with_timezone(&Utc)) else { return shown(value) };
+    let year = if at.year() == now.year() { "" } else { "%Y-" };
+    let seconds = if at.second() == 0 { "" } else { ":%S" };
+    at.format(&format!("{year}%m-%d %H:%M{seconds}")).to_string()
 }
 
 /// What was typed as a value of the same type as `like`; `none` for no value.
@@ -96,9 +106,9 @@ pub fn written(change: &FieldChange, mapping: Option<&EntityMapping>) -> String 
 
 /// Exactly what a decision writes, and what waits even then.
 pub fn resolution(resolution: &Resolution, mapping: Option<&EntityMapping>, look: &Look) -> Lines {
-    let mut lines = vec![(resolution.changes_log.clone(), look.title)];
+    let mut lines = vec![(format!("W writes: {}", resolution.changes_log), look.title)];
     if resolution.changes.is_empty() {
-        lines.push(("  no field is written".to_owned(), look.dim));
+        lines.push(("  no field of either side".to_owned(), look.dim));
     }
     lines.extend(
         resolution.changes.iter().map(|change| (format!("  {}", written(change, mapping)), look.active)),

@@ -121,7 +121,7 @@ impl Resolve {
                 let snoozed = snoozed
                     .map(|until| format!(", snoozed until {}", format::moment(until, context.now)))
                     .unwrap_or_default();
-                let age = format::coarse(context.now - conflict.first_seen);
+                let age = format::age(context.now - conflict.first_seen);
                 let style = if critical { look.bad } else { look.warning };
                 (format!("{mark}{there}{}, for {age}{snoozed}", conflict.text), style)
             }
@@ -163,17 +163,17 @@ impl Resolve {
                 (false, _) => "  ",
             };
             let value = |value: Option<&Value>, side: &Choice| {
-                let held = value.map_or_else(|| "-".to_owned(), words::shown);
-                let held = text::neutral(&held).into_owned();
+                let words = value.map_or_else(|| "-".to_owned(), |value| words::brief(value, context.now));
+                let words = text::neutral(&words).into_owned();
                 let chosen = choice.is_some_and(|(choice, _)| choice == side);
                 let star = if value.is_some_and(|value| field.moved(value)) { "*" } else { "" };
                 let room = widths.value.saturating_sub(star.len());
                 if chosen {
-                    let held = text::fit(&held, room.saturating_sub(2)).into_owned();
-                    return Span::styled(cell(&format!("[{held}]{star}"), widths.value), look.key);
+                    let words = text::fit(&words, room.saturating_sub(2)).into_owned();
+                    return Span::styled(cell(&format!("[{words}]{star}"), widths.value), look.key);
                 }
-                let held = text::fit(&held, room).into_owned();
-                Span::styled(cell(&format!("{held}{star}"), widths.value), style)
+                let words = text::fit(&words, room).into_owned();
+                Span::styled(cell(&format!("{words}{star}"), widths.value), style)
             };
             let take = match choice {
                 Some((_, Some(with))) => format!("with {with}"),
