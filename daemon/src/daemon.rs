@@ -32,7 +32,7 @@ use crate::{
     notify::{Templates, Transport},
     payments::Cashier,
     queue::{self, Queue},
-    reconcile::engine::Engine,
+    reconcile::{core::digest::Hasher, engine::Engine, rules::Rules},
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
     tail::Tail,
@@ -95,7 +95,8 @@ impl Daemon {
         let desk =
             Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
         let cashier = Cashier::new(clock.clone(), desk.clone(), &config.payments)?;
-        let engine = Engine::new(context.clone(), documents.clone(), config.jobs.max_attempts);
+        let rules = Rules::usual(Hasher::new(&token::derived(&key, "digests")));
+        let engine = Engine::new(context.clone(), documents.clone(), rules, config.jobs.max_attempts);
         let handlers = jobs::handlers(
             &context,
             mailroom.clone(),

@@ -96,6 +96,14 @@ pub fn signing_key(configured: Option<&SecretString>, folder: &Path) -> anyhow::
     }
 }
 
+/// A key for another purpose, from which the signing key cannot be told.
+pub fn derived(key: &[u8; KEY_BYTES], purpose: &str) -> [u8; KEY_BYTES] {
+    let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), purpose.as_bytes());
+    let mut derived = [0; KEY_BYTES];
+    derived.copy_from_slice(tag.as_ref());
+    derived
+}
+
 fn make_key(folder: &Path, path: &Path) -> anyhow::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     if SystemRandom::new().fill(&mut key).is_err() {

@@ -29,7 +29,7 @@ use chrono::{DateTime, Utc};
 
 pub use collection::{Collection, Index, IndexKind};
 pub use error::DocumentsError;
-pub use row::{Malformed, Row};
+pub use row::{Malformed, Raw, Row};
 pub use value::{Form, at, from_json, same, to_json};
 
 /// How long a call may take.
@@ -87,6 +87,9 @@ pub struct Watermark {
     /// The last document of that time that was read.
     pub id: ObjectId,
 }
+
+/// Who looks at the documents of a [`Documents::scan`].
+pub type Each<'f> = &'f mut (dyn FnMut(ObjectId, Raw<'_>) + Send);
 
 /// How many documents there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -240,10 +243,24 @@ impl Documents {
         limit: u32,
         fields: Option<&[&str]>,
     ) -> Result<Page, DocumentsError> {
-        let rows = ask!(self, self.limits.call, "reading a page", |engine| engine
-            .page(collection, after, limit, fields))?;
+        let mut rows = Vec::new();
+        self.scan(collection, after, limit, fields, &mut |id, raw| rows.push(raw.to_row(id))).await?;
         let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(Page { next: rows.last().filter(|_| full).map(|row| row.id), rows })
+    }
+
+    /// [`Documents::page`] without a copy of each document: calls `each` with every document of the page, ascending by
+    /// `_id`. After an error the documents that were seen do not count.
+    pub async fn scan(
+        &self,
+        collection: Collection,
+        after: Option<ObjectId>,
+        limit: u32,
+        fields: Option<&[&str]>,
+        each: Each<'_>,
+    ) -> Result<(), DocumentsError> {
+        ask!(self, self.limits.call, "reading a page", |engine| engine
+            .scan(collection, after, limit, fields, each))
     }
 
     /// The next documents that changed after a watermark: later, or at the same time with a greater id.

@@ -19,7 +19,7 @@ use mongodb::{
 use tokio::sync::OnceCell;
 
 use super::{
-    Change, Changed, Changes, DocumentsError, Inserted, Row, Step, Tally, Watermark,
+    Change, Changed, Changes, DocumentsError, Each, Inserted, Raw, Row, Step, Tally, Watermark,
     collection::{ACTIVE, Collection, Index, IndexKind},
 };
 
@@ -169,24 +169,39 @@ impl Mongo {
 
     pub async fn get(&self, collection: Collection, ids: &[ObjectId]) -> Result<Vec<Row>, DocumentsError> {
         let filter = doc! { "_id": { "$in": ids } };
-        self.find(collection, filter, doc! { "_id": 1 }, None, None)
-            .await
-            .map_err(self.failed("reading documents"))
+        self.find(collection, filter, doc! { "_id": 1 }, None).await.map_err(self.failed("reading documents"))
     }
 
-    pub async fn page(
+    /// Straight from the server's answer: nothing is copied.
+    pub async fn scan(
         &self,
         collection: Collection,
         after: Option<ObjectId>,
         limit: u32,
         fields: Option<&[&str]>,
-    ) -> Result<Vec<Row>, DocumentsError> {
+        each: Each<'_>,
+    ) -> Result<(), DocumentsError> {
+        let failed = self.failed("reading a page");
         // A comparison with an ObjectId finds ObjectIds only.
         let first = doc! { "_id": { "$gte": ObjectId::from_bytes([0; 12]) } };
         let filter = after.map_or(first, |after| doc! { "_id": { "$gt": after } });
-        self.find(collection, filter, doc! { "_id": 1 }, Some(limit), fields)
-            .await
-            .map_err(self.failed("reading a page"))
+        let documents = self.collection::<RawDocumentBuf>(collection).await.map_err(&failed)?;
+        // One answer for the page, if its documents fit.
+        let mut find = documents.find(filter).sort(doc! { "_id": 1 }).limit(limit.into()).batch_size(limit);
+        if let Some(fields) = fields {
+            find =
+                find.projection(fields.iter().map(|field| ((*field).to_owned(), Bson::Int32(1))).collect());
+        }
+        let mut answers = find.batch().await.map_err(&failed)?;
+        while let Some(answer) = answers.try_next().await.map_err(&failed)? {
+            for document in answer.doc_slices().map_err(&failed)? {
+                let document = document.map_err(|error| failed(error.into()))?;
+                let document = document.as_document().ok_or_else(|| failed(Error::custom("no document")))?;
+                let id = document.get_object_id("_id").map_err(|error| failed(Error::custom(error)))?;
+                each(id, Raw::Bson(document));
+            }
+        }
+        Ok(())
     }
 
     pub async fn changed_since(
@@ -202,7 +217,7 @@ impl Mongo {
             { path: { "$gt": at, "$gte": oldest } },
             { path: { "$eq": at, "$gte": oldest }, "_id": { "$gt": after.id } },
         ] };
-        let rows = self.find(collection, filter, doc! { path: 1, "_id": 1 }, Some(limit), None).await;
+        let rows = self.find(collection, filter, doc! { path: 1, "_id": 1 }, Some(limit)).await;
         let rows = rows.map_err(self.failed("reading changes"))?;
         let next = rows.last().map(|last| {
             let at = last.time(path).map_or(after.at, bson::DateTime::to_chrono);
@@ -217,18 +232,12 @@ impl Mongo {
         filter: Document,
         sort: Document,
         limit: Option<u32>,
-        fields: Option<&[&str]>,
     ) -> Result<Vec<Row>, Error> {
         let collection = self.collection::<RawDocumentBuf>(collection).await?;
         let mut find = collection.find(filter).sort(sort);
         if let Some(limit) = limit {
             // One answer for the page, if its documents fit.
             find = find.limit(limit.into()).batch_size(limit);
-        }
-        if let Some(fields) = fields {
-            find = find.projection(
-                fields.iter().map(|field| ((*field).to_owned(), Bson::Int32(1))).collect::<Document>(),
-            );
         }
         let rows: Vec<RawDocumentBuf> = find.await?.try_collect().await?;
         // Ids of other types are foreign to us.

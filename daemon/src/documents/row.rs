@@ -20,6 +20,37 @@ enum Body {
     Bson(bson::RawDocumentBuf),
 }
 
+/// One document of a [`super::Documents::scan`], as the engine keeps it, for the time of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Raw<'a> {
+    /// Extended JSON, as far as anybody can know: a text that was edited by hand may be anything.
+    Json(&'a [u8]),
+    /// BSON; unknown fields of a projection are left out.
+    #[cfg(feature = "mongodb")]
+    Bson(&'a bson::RawDocument),
+}
+
+impl<'a> Raw<'a> {
+    /// The stored bytes.
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Json(text) => text,
+            #[cfg(feature = "mongodb")]
+            Self::Bson(raw) => raw.as_bytes(),
+        }
+    }
+
+    /// To keep.
+    pub fn to_row(self, id: ObjectId) -> Row {
+        let body = match self {
+            Self::Json(text) => Body::Json(text.to_vec()),
+            #[cfg(feature = "mongodb")]
+            Self::Bson(raw) => Body::Bson(raw.to_owned()),
+        };
+        Row { id, body }
+    }
+}
+
 /// A document that is there and cannot be understood; somebody edited it by hand, or another program is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{id} cannot be read: {why}; correct or remove it in the document database")]

@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{ApiError, ApiResult, App, Caller, docs::Problems, error::Kind};
 use crate::{
     beat::Beat,
-    store::{jobs, nodes},
+    store::{drift, jobs, nodes},
 };
 
 /// A loop that has not come round for so long stands still.
@@ -61,6 +61,7 @@ async fn status(State(app): State<App>) -> ApiResult<Json<Status>> {
     let now = app.clock.now();
     let mut tx = app.db.read().await?;
     let nodes = nodes::living(&mut tx, now).await?;
+    let agreement = Some(drift::agreement(&mut tx).await?);
     tx.rollback().await?;
     let held = format!("{} workers, {} jobs in hand", app.config.jobs.workers, app.queue.held());
     let (database, documents, mail) = tokio::join!(database(&app), documents(&app), mail(&app));
@@ -73,7 +74,7 @@ async fn status(State(app): State<App>) -> ApiResult<Json<Status>> {
         disk(&app),
     ];
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Json(Status { version, now, node: app.node.id, nodes, parts, agreement: None }))
+    Ok(Json(Status { version, now, node: app.node.id, nodes, parts, agreement }))
 }
 
 async fn database(app: &App) -> Part {

@@ -30,6 +30,7 @@ mod refusals;
 mod schedules;
 mod sessions;
 mod stream;
+mod sweeps;
 mod users;
 mod work;
 
@@ -126,6 +127,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(jobs::routes())
         .merge(notifications::routes())
         .merge(reconciliation::routes())
+        .merge(sweeps::routes())
         .merge(schedules::routes())
         .merge(launches::routes())
         .merge(bookings::routes())

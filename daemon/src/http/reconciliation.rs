@@ -200,8 +200,8 @@ async fn diff(
 /// Show which document field is which column, and who wins
 #[utoipa::path(get, path = "/reconciliation/mapping", tag = "reconciliation",
     responses((status = 200, body = Mappings), Problems))]
-async fn mapping() -> Json<Mappings> {
-    Json(show::mappings())
+async fn mapping(State(app): State<App>) -> Json<Mappings> {
+    Json(show::mappings(app.engine.rules()))
 }
 
 /// List what waits for a person

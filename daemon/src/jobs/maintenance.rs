@@ -3,7 +3,7 @@
 
 use astrops_api::{
     jobs::Maintenance,
-    vocabulary::{JobStatus, MaintenanceTask},
+    vocabulary::{JobStatus, MaintenanceTask, SweepMode},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
@@ -14,6 +14,7 @@ use crate::{
     config::JobsConfig,
     payments::Cashier,
     queue::{Context, Handler, Outcome, Run, Verdict},
+    reconcile::sweep::Sweeper,
     store::{capacity, idempotency, jobs, lockout, logs, outbox, schedules, sessions},
 };
 
@@ -29,14 +30,22 @@ pub struct Caretaker {
     context: Context,
     desk: Desk,
     cashier: Cashier,
+    sweeper: Sweeper,
     jobs: JobsConfig,
     log_days: u32,
 }
 
 impl Caretaker {
     /// With these retentions.
-    pub fn new(context: Context, desk: Desk, cashier: Cashier, jobs: JobsConfig, log_days: u32) -> Self {
-        Self { context, desk, cashier, jobs, log_days }
+    pub fn new(
+        context: Context,
+        desk: Desk,
+        cashier: Cashier,
+        sweeper: Sweeper,
+        jobs: JobsConfig,
+        log_days: u32,
+    ) -> Self {
+        Self { context, desk, cashier, sweeper, jobs, log_days }
     }
 
     async fn task(&self, task: MaintenanceTask, run: &Run) -> anyhow::Result<String> {
@@ -80,9 +89,11 @@ impl Caretaker {
             MaintenanceTask::CheckPayments => self.cashier.check(&self.context.db, run).await,
             // Its outcome is more than a text; see `run`.
             MaintenanceTask::RefundPayment => anyhow::bail!("a refund is a job of its own"),
-            MaintenanceTask::ReconcileIncremental
-            | MaintenanceTask::ReconcileFull
-            | MaintenanceTask::ExpireDocuments => anyhow::bail!("this daemon cannot do it yet"),
+            // A sweep's outcome is more than a text, too.
+            MaintenanceTask::ReconcileIncremental | MaintenanceTask::ReconcileFull => {
+                anyhow::bail!("a sweep is not housekeeping")
+            }
+            MaintenanceTask::ExpireDocuments => anyhow::bail!("this daemon cannot do it yet"),
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
@@ -183,6 +194,9 @@ impl Handler for Caretaker {
                     .refund(&self.context.db, subject)
                     .await
                     .unwrap_or_else(|error| Outcome::new(Verdict::Retry, format!("{task}: {error:#}")));
+            }
+            if let Some(mode) = SweepMode::ALL.iter().find(|mode| mode.task() == task) {
+                return self.sweeper.run(*mode, run, subject).await;
             }
             match self.task(task, run).await {
                 Ok(done) if run.cancel.is_cancelled() => {

@@ -23,7 +23,7 @@ use crate::{
     config::{JobsConfig, LogsConfig},
     payments::Cashier,
     queue::{Context, Handlers},
-    reconcile::engine::Engine,
+    reconcile::{engine::Engine, sweep::Sweeper},
 };
 
 /// What a job's handler reads, as it is stored.
@@ -66,11 +66,18 @@ pub fn handlers(
     logs: &LogsConfig,
 ) -> Handlers {
     vec![
-        (JobType::Reconciliation, Arc::new(reconciliation::Reconciler(engine))),
+        (JobType::Reconciliation, Arc::new(reconciliation::Reconciler(engine.clone()))),
         (JobType::Notification, mailroom),
         (
             JobType::Maintenance,
-            Arc::new(maintenance::Caretaker::new(context.clone(), desk, cashier, jobs, logs.retention_days)),
+            Arc::new(maintenance::Caretaker::new(
+                context.clone(),
+                desk,
+                cashier,
+                Sweeper::new(engine),
+                jobs,
+                logs.retention_days,
+            )),
         ),
     ]
 }

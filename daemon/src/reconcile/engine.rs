@@ -1,40 +1,35 @@
-//! One entity: look at both sides, decide, write where it is needed, look again, remember what both were seen to hold.
+//! Makes entities agree: look at both sides, do what is next, look again, until nothing is to be done.
 //!
-//! Each side is written by compare-and-set: when somebody else wrote meanwhile nothing is written and all begins anew. Our
-//! own side is written first, in a transaction of its own; the network is never asked inside it.
+//! Each side is written by compare-and-set: when somebody else wrote meanwhile nothing is written and it is looked at
+//! anew. What is under way is kept as an intent ([`super::core::intent`]), so whoever looks after a crash goes on where it
+//! broke off. The documents are never asked inside a transaction of ours.
+//!
+//! Many entities of a kind go through each step together: that is what makes a sweep fast. One entity is many of one.
+
+use std::fmt;
 
 use astrops_api::{
-    ids::{self, EntityId, JobId},
-    vocabulary::{EntityType, EventType, Severity},
+    ids::{EntityId, JobId, embed},
+    vocabulary::{DriftKind, EntityType, Severity},
 };
-use bson::{Document, oid::ObjectId};
 use futures::{FutureExt as _, future::BoxFuture};
-use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
     core::{
         changes_log,
-        codec::{self, Columns, Fault, Links},
-        guards::Facts,
-        mapping::Mapping,
-        merge::{Seen, Situation, merge},
-        plan::{Action, History, Plan, Reason, Standing},
-        value::{Base, Id, Pair, Record, Side, hex},
+        intent::Move,
+        plan::{History, Reason},
+        value::Side,
     },
     facts,
-    nominate::{Nomination, nominate},
-    relational, show,
+    look::View,
+    rules::Rules,
 };
 use crate::{
-    db::{Db, Tx},
-    documents::{Change, Changed, Documents, DocumentsError, Inserted, at},
-    logs::Entry,
+    db::Db,
+    documents::{Documents, DocumentsError},
     queue::Context,
-    store::{
-        logs,
-        reconcile::{self as stored, Done, StoredLink},
-    },
 };
 
 /// So often is a row looked at anew when somebody else writes it at the same time.
@@ -78,351 +73,182 @@ impl Trouble {
 }
 
 /// What became of an entity.
+#[derive(Clone, Debug)]
 pub struct Report {
     /// In words, as the job shows it.
     pub text: String,
     /// How bad.
     pub severity: Severity,
+    /// Something was written.
+    pub wrote: bool,
+    /// It was deleted on one side, as it is gone on the other.
+    pub deleted: bool,
+    /// How it differs still.
+    pub how: Option<DriftKind>,
 }
 
 /// Reconciles. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    context: Context,
-    documents: Documents,
-    max_attempts: u32,
+    pub(super) context: Context,
+    pub(super) documents: Documents,
+    pub(super) rules: Rules,
+    pub(super) max_attempts: u32,
 }
 
-/// Both sides of an entity, and what is to be done.
-pub struct View {
-    /// Its fields.
-    pub mapping: Mapping,
-    /// What each side said.
-    pub situation: Situation,
-    /// What is to be done.
-    pub plan: Plan,
-    document: Option<Document>,
-    references: Vec<(EntityType, Id)>,
-    /// What our side knew, which must still hold when it is written.
-    facts: Facts,
-    link: Option<StoredLink>,
-}
-
-impl View {
-    /// What one side says.
-    pub fn record(&self, side: Side) -> Option<&Record> {
-        match self.situation.seen.of(side) {
-            Seen::Row { record, .. } => Some(record),
-            Seen::Missing | Seen::Unreadable(_) => None,
-        }
-    }
-
-    fn base(&self) -> Option<&Base> {
-        if let History::Agreed(base) = &self.situation.history { Some(base) } else { None }
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
-/// Whether a write was made or everything must be looked at again.
-enum Step {
-    Done,
-    Stale,
+/// An entity on its way.
+struct Case {
+    id: EntityId,
+    tries: u32,
+    texts: Vec<String>,
+    outcome: Option<Result<Report, Trouble>>,
 }
 
 impl Engine {
     /// With the databases that are to agree.
-    pub fn new(context: Context, documents: Documents, max_attempts: u32) -> Self {
-        Self { context, documents, max_attempts }
+    pub fn new(context: Context, documents: Documents, rules: Rules, max_attempts: u32) -> Self {
+        Self { context, documents, rules, max_attempts }
     }
 
-    fn db(&self) -> &Db {
+    pub(super) fn db(&self) -> &Db {
         &self.context.db
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Makes one entity agree.
     pub async fn reconcile(&self, kind: EntityType, id: EntityId, job: JobId) -> Result<Report, Trouble> {
-        self.one(kind, id, job, DEPTH).await
+        self.through(kind, &[id], job, DEPTH).await?.pop().unwrap_or(Err(Trouble::Restless))
     }
 
-    fn one(
+    /// Makes many entities of a kind agree; what became of each, in their order.
+    pub async fn reconcile_all(
         &self,
         kind: EntityType,
-        id: EntityId,
+        ids: &[EntityId],
+        job: JobId,
+    ) -> Result<Vec<Result<Report, Trouble>>, Trouble> {
+        self.through(kind, ids, job, DEPTH).await
+    }
+
+    fn through<'a>(
+        &'a self,
+        kind: EntityType,
+        ids: &'a [EntityId],
         job: JobId,
         depth: u32,
-    ) -> BoxFuture<'_, Result<Report, Trouble>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Report, Trouble>>, Trouble>> {
         async move {
-            let mut followed = depth == 0;
-            for _ in 0..TRIES {
-                let mut view = self.look(kind, id).await?;
-                if !followed {
-                    followed = true;
-                    if self.make_references(&view, job, depth - 1).await? {
-                        view = self.look(kind, id).await?;
+            let mut cases: Vec<Case> =
+                ids.iter().map(|&id| Case { id, tries: 0, texts: Vec::new(), outcome: None }).collect();
+            let mut is_first = true;
+            loop {
+                let mut open: Vec<&mut Case> =
+                    cases.iter_mut().filter(|case| case.outcome.is_none()).collect();
+                if open.is_empty() {
+                    break;
+                }
+                let wanted: Vec<_> = open.iter().map(|case| case.id).collect();
+                let mut views = self.look_at(kind, &wanted).await?;
+                if is_first && depth > 0 {
+                    is_first = false;
+                    if self.make_references(&views, job, depth - 1).await? {
+                        views = self.look_at(kind, &wanted).await?;
                     }
                 }
-                if let Step::Done = self.apply(&view, id, job).await? {
-                    let after = if view.plan.is_quiet() { None } else { Some(self.look(kind, id).await?) };
-                    return Ok(self.remember(&view, after.as_ref(), id, job).await?);
-                }
+                self.step(&mut open, &views, job).await?;
             }
-            Err(Trouble::Restless)
+            Ok(cases.into_iter().map(|case| case.outcome.unwrap_or(Err(Trouble::Restless))).collect())
         }
         .boxed()
     }
 
-    /// What both sides say now, and what would be done.
-    pub async fn look(&self, kind: EntityType, id: EntityId) -> Result<View, Trouble> {
-        let object = ids::extract(id.0).ok_or(Trouble::Foreign(kind, id.0))?;
-        let mapping = Mapping::of(kind);
-        let found = self.documents.get(facts::collection(kind), &[ObjectId::from_bytes(object)]).await?;
-        let (document, said) = match found.first().map(crate::documents::Row::document) {
-            None => (None, Seen::Missing),
-            Some(Err(malformed)) => (None, Seen::Unreadable(vec![unreadable(malformed.why)])),
-            Some(Ok(document)) => {
-                let updated_at = document.get_datetime("updatedAt").ok().map(|time| time.timestamp_millis());
-                let said = seen(codec::from_document(&mapping, &document), updated_at);
-                (Some(document), said)
+    /// Does what is next for each.
+    async fn step(&self, cases: &mut [&mut Case], views: &[View], job: JobId) -> Result<(), Trouble> {
+        let (mut begin, mut document, mut end) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (case, view)) in cases.iter_mut().zip(views).enumerate() {
+            if view.is_absent() {
+                let named = astrops_api::ids::object_hex(view.id.0).unwrap_or_default();
+                case.outcome = Some(Err(Trouble::Absent(view.plan.entity, named)));
+                continue;
             }
-        };
-        let mut tx = self.db().read().await?;
-        let row = relational::read(&mut tx, &mapping, id.0, false).await?;
-        let ours = row.map_or(Seen::Missing, |(columns, updated_at)| {
-            let record = codec::from_columns(&mapping, &columns, &Links::default());
-            seen(record, Some(updated_at.timestamp_millis()))
-        });
-        let records = [&said, &ours].map(|seen| match seen {
-            Seen::Row { record, .. } => Some(record),
-            Seen::Missing | Seen::Unreadable(_) => None,
-        });
-        let references = facts::references(&mapping, &records);
-        let known = facts::relational(&mut tx, kind, id.0, &references).await?;
-        let link = stored::link(&mut tx, kind, id).await?;
-        tx.rollback().await?;
-        if said == Seen::Missing && ours == Seen::Missing && link.is_none() {
-            return Err(Trouble::Absent(kind, hex(&object)));
+            let next = view.next();
+            if matches!(next, Move::Begin | Move::Document) {
+                case.tries += 1;
+                if case.tries > TRIES {
+                    case.outcome = Some(Err(Trouble::Restless));
+                    continue;
+                }
+            }
+            match next {
+                Move::Begin => begin.push(at),
+                Move::Document => document.push(at),
+                Move::Rest | Move::Finish { .. } => end.push((at, None)),
+            }
         }
-        let mut looked = known.clone();
-        looked.dangling.extend(facts::dangling_documents(&self.documents, &references).await?);
-        let history = match &link {
-            None => History::New,
-            Some(link) if link.deleted => History::Deleted,
-            Some(link) => History::Agreed(codec::base_from_json(&mapping, &link.base.0)),
-        };
-        let seen = Pair { document: said, relational: ours };
-        let situation = Situation { history, seen, facts: looked };
-        let plan = merge(&mapping, &situation);
-        Ok(View { mapping, situation, plan, document, references, facts: known, link })
+        let of = |places: &[usize]| -> Vec<&View> { places.iter().map(|&at| &views[at]).collect() };
+        for (at, begun) in begin.iter().zip(self.begin(&of(&begin), job).await?) {
+            if let Err(refused) = begun {
+                cases[*at].outcome = Some(Err(refused));
+            }
+        }
+        for (at, written) in document.iter().zip(self.write_documents(&of(&document)).await?) {
+            if let Err(refused) = written {
+                end.push((*at, Some(refused)));
+            }
+        }
+        let ends: Vec<_> = end.iter().map(|(at, refused)| (&views[*at], refused.as_ref())).collect();
+        let told: Vec<Vec<String>> = end.iter().map(|(at, _)| cases[*at].texts.clone()).collect();
+        let ended = self.end(&ends, told, job).await?;
+        for ((at, refused), texts) in end.into_iter().zip(ended) {
+            let (case, view) = (&mut cases[at], &views[at]);
+            let wrote = !texts.is_empty();
+            case.texts = texts;
+            if let Some(refused) = refused {
+                case.outcome = Some(Err(refused));
+            } else if view.plan.is_quiet() {
+                let text = said(&case.texts, view);
+                let (severity, how) = (view.severity(), view.how());
+                let deleted = wrote && view.plan.history == History::Deleted;
+                case.outcome = Some(Ok(Report { text, severity, wrote, deleted, how }));
+            }
+        }
+        Ok(())
     }
 
-    /// Makes what the row refers to and one side lacks; whether there was any.
-    async fn make_references(&self, view: &View, job: JobId, depth: u32) -> Result<bool, Trouble> {
-        let mut any = false;
-        for conflict in &view.plan.conflicts {
+    /// Makes what rows refer to and one side lacks; whether there was any.
+    async fn make_references(&self, views: &[View], job: JobId, depth: u32) -> Result<bool, Trouble> {
+        let mut wanted = Vec::new();
+        for conflict in views.iter().flat_map(|view| &view.plan.conflicts) {
             let Reason::Dangling { field, id, .. } = conflict.reason else { continue };
-            let Some(kind) = facts::target(field) else { continue };
-            match self.one(kind, EntityId(ids::embed(id)), job, depth).await {
-                Ok(_) => any = true,
-                // The row itself becomes a conflict that names it.
-                Err(trouble) if !trouble.passes() => {}
-                Err(trouble) => return Err(trouble),
-            }
+            wanted.extend(facts::target(field).map(|kind| (kind, EntityId(embed(id)))));
         }
-        Ok(any)
-    }
-
-    async fn apply(&self, view: &View, id: EntityId, job: JobId) -> Result<Step, Trouble> {
-        if !matches!(view.plan.actions.relational, Action::Keep)
-            && let Step::Stale = self.write_ours(view, id, job).await?
-        {
-            return Ok(Step::Stale);
+        wanted.sort_unstable();
+        wanted.dedup();
+        for some in wanted.chunk_by(|one, other| one.0 == other.0) {
+            let ids: Vec<_> = some.iter().map(|(_, id)| *id).collect();
+            // What cannot be made shows as a conflict of the row that names it.
+            self.through(some[0].0, &ids, job, depth).await?;
         }
-        match &view.plan.actions.document {
-            Action::Keep => Ok(Step::Done),
-            Action::Create(_) => self.insert_document(view, id).await,
-            Action::Update(_) | Action::Delete(_) => self.change_document(view, id).await,
-        }
-    }
-
-    /// Our side, if it still says what was seen.
-    async fn write_ours(&self, view: &View, id: EntityId, job: JobId) -> Result<Step, Trouble> {
-        let kind = view.plan.entity;
-        let mut tx = self.db().write().await?;
-        let now = self.context.clock.now();
-        // The launch first, as whoever books does.
-        for (_, launch) in view.references.iter().filter(|(kind, _)| *kind == EntityType::Launch) {
-            relational::read(&mut tx, &Mapping::of(EntityType::Launch), ids::embed(*launch), true).await?;
-        }
-        let row = relational::read(&mut tx, &view.mapping, id.0, true).await?;
-        let record = match row {
-            None => None,
-            Some((columns, _)) => match codec::from_columns(&view.mapping, &columns, &Links::default()) {
-                Ok(record) => Some(record),
-                Err(_) => return Ok(Step::Stale),
-            },
-        };
-        let known = facts::relational(&mut tx, kind, id.0, &view.references).await?;
-        match view.plan.standing(Side::Relational, record.as_ref()) {
-            Standing::Before if known == view.facts => {}
-            Standing::After => return Ok(Step::Done),
-            Standing::Before | Standing::Neither => return Ok(Step::Stale),
-        }
-        let columns = view.plan.columns(&view.mapping, &Links::default());
-        let is_new = record.is_none();
-        match Self::store(&mut tx, kind, id, &columns, is_new, now).await {
-            Ok(()) => {}
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                let why = "another row has what must be unique (an address, or an active booking)";
-                return Err(Trouble::Refused(Side::Relational, why.to_owned()));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let moved = relational::follow(&mut tx, &self.context.clock, kind, id, is_new, now).await?;
-        if let Some(launch) = moved {
-            let by = format!("job:{job}");
-            let nomination = Nomination {
-                kind: EntityType::Launch,
-                id: launch.into(),
-                run_at: now,
-                by: &by,
-                max_attempts: self.max_attempts,
-                now,
-            };
-            nominate(&mut tx, &self.context.clock, &nomination).await?;
-        }
-        tx.commit().await?;
-        Ok(Step::Done)
-    }
-
-    async fn store(
-        tx: &mut Tx,
-        kind: EntityType,
-        id: EntityId,
-        columns: &Columns,
-        is_new: bool,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<(), sqlx::Error> {
-        if is_new {
-            relational::insert(tx, kind, id.0, columns, now).await
-        } else {
-            relational::update(tx, kind, id.0, columns, now).await
-        }
-    }
-
-    async fn insert_document(&self, view: &View, id: EntityId) -> Result<Step, Trouble> {
-        let now = bson::DateTime::from_millis(self.context.clock.now().timestamp_millis());
-        let mut document = bson::doc! { "_id": ObjectId::from_bytes(ids::extract(id.0).unwrap_or_default()) };
-        document.extend(view.plan.document_fields(&view.mapping, &Document::new()));
-        document.extend(bson::doc! { "createdAt": now, "updatedAt": now });
-        let done = self.documents.insert(facts::collection(view.plan.entity), &[document]).await?;
-        match done.into_iter().next() {
-            Some(Inserted::Done) => Ok(Step::Done),
-            Some(Inserted::Exists) | None => Ok(Step::Stale),
-            Some(Inserted::Taken(index)) => Err(taken(&index)),
-            Some(Inserted::Refused(why)) => Err(Trouble::Refused(Side::Document, why)),
-        }
-    }
-
-    async fn change_document(&self, view: &View, id: EntityId) -> Result<Step, Trouble> {
-        let Some(current) = &view.document else { return Ok(Step::Stale) };
-        let now = bson::DateTime::from_millis(self.context.clock.now().timestamp_millis());
-        let fields = view.plan.document_fields(&view.mapping, current);
-        let expected = fields.keys().map(|path| (path.clone(), at(current, path).cloned())).collect();
-        let mut set: Vec<_> = fields.into_iter().collect();
-        set.push(("updatedAt".to_owned(), now.into()));
-        let object = ObjectId::from_bytes(ids::extract(id.0).unwrap_or_default());
-        let change = Change { id: object, expected, set, unset: Vec::new() };
-        let done = self.documents.compare_and_set(facts::collection(view.plan.entity), &[change]).await?;
-        match done.into_iter().next() {
-            Some(Changed::Done) => Ok(Step::Done),
-            Some(Changed::Stale) | None => Ok(Step::Stale),
-            Some(Changed::Taken(index)) => Err(taken(&index)),
-            Some(Changed::Refused(why)) => Err(Trouble::Refused(Side::Document, why)),
-        }
-    }
-
-    /// The base, the change log, the conflict and the log entry in one transaction; `after` is what both sides said when
-    /// they were read again.
-    async fn remember(
-        &self,
-        view: &View,
-        after: Option<&View>,
-        id: EntityId,
-        job: JobId,
-    ) -> Result<Report, sqlx::Error> {
-        let (kind, plan) = (view.plan.entity, &view.plan);
-        let text = changes_log::text(plan);
-        let severity = if plan.conflicts.iter().any(|conflict| conflict.reason.is_critical()) {
-            Severity::Critical
-        } else if plan.conflicts.is_empty() {
-            Severity::Info
-        } else {
-            Severity::Warning
-        };
-        let link = link_after(view, after.unwrap_or(view));
-        let moved = link.as_ref().is_some_and(|link| {
-            view.link.as_ref().is_none_or(|old| old.base.0 != link.base.0 || old.deleted != link.deleted)
-        });
-        let clock = &self.context.clock;
-        let (changes, conflicts) = (Json::from(show::changes(plan)), Json::from(show::conflicts(view)));
-        let mut tx = self.db().write().await?;
-        let now = clock.now();
-        if let Some(link) = link.filter(|_| moved) {
-            let object = ids::object_hex(id.0).unwrap_or_default();
-            stored::agree(&mut tx, kind, id, &object, &link, now).await?;
-        }
-        let done = |fields| Done { id: clock.new_id(), kind, entity: id, job, text: &text, fields, at: now };
-        if !plan.is_quiet() {
-            stored::record(&mut tx, &done(&changes)).await?;
-        }
-        let closed = if plan.conflicts.is_empty() {
-            stored::close_conflict(&mut tx, kind, id, now).await?
-        } else {
-            stored::open_conflict(&mut tx, &done(&conflicts), severity).await?;
-            false
-        };
-        if !plan.is_quiet() || !plan.conflicts.is_empty() || closed || plan.waits.is_some() {
-            let named = ids::object_hex(id.0).unwrap_or_default();
-            let ended = if closed { "; its conflict is over" } else { "" };
-            let told = format!("{kind} {named}: {text}{ended}");
-            let entry = Entry::new(clock, EventType::Reconcile, severity, told).job(job);
-            logs::insert(&mut tx, &[entry.into()]).await?;
-        }
-        tx.commit().await?;
-        Ok(Report { text, severity })
+        Ok(!wanted.is_empty())
     }
 }
 
-/// What is agreed on now: only values that both were seen to hold, else what was known before.
-fn link_after(view: &View, after: &View) -> Option<StoredLink> {
-    let planned = match &view.plan.history {
-        History::New => return None,
-        History::Deleted => {
-            let base =
-                view.link.as_ref().map_or_else(|| Json::Object(serde_json::Map::new()), |l| l.base.0.clone());
-            return Some(StoredLink { base: sqlx::types::Json(base), deleted: true });
-        }
-        History::Agreed(base) => base,
-    };
-    let (document, relational) = (after.record(Side::Document)?, after.record(Side::Relational)?);
-    let values = (0..view.mapping.fields().len()).map(|index| {
-        let held = planned.at(index).filter(|value| {
-            document.at(index) == *value && relational.at(index) == *value && view.mapping.is_compared(index)
-        });
-        held.or_else(|| view.base().and_then(|base| base.at(index))).cloned()
-    });
-    let base = codec::base_to_json(&view.mapping, &Base::new(values.collect()));
-    Some(StoredLink { base: sqlx::types::Json(base), deleted: false })
-}
-
-fn seen(record: Result<Record, Vec<Fault>>, updated_at: Option<i64>) -> Seen {
-    record.map_or_else(Seen::Unreadable, |record| Seen::Row { record, updated_at })
-}
-
-fn unreadable(why: String) -> Fault {
-    let expected = "a document".to_owned();
-    Fault { field: "document", side: Side::Document, place: "the document", found: why, expected }
-}
-
-fn taken(index: &str) -> Trouble {
-    Trouble::Refused(Side::Document, format!("another document has the same value in {index}"))
+/// What was written, then what waits for a person.
+pub(super) fn said(written: &[String], view: &View) -> String {
+    let rest = changes_log::text(&view.plan);
+    if written.is_empty() {
+        return rest;
+    }
+    let waits = Some(rest).filter(|_| view.how().is_some());
+    written.iter().cloned().chain(waits).collect::<Vec<_>>().join("; ")
 }

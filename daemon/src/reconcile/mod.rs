@@ -1,23 +1,28 @@
 //! Making the customer documents and the relational database agree.
 //!
 //! ```text
-//! nominate --RECONCILIATION job, one for each entity--> engine: look -> merge -> apply -> look again -> remember
+//! event, outbox, operator --one RECONCILIATION job for each entity--\
+//!                                                                    engine: look -> begin -> document -> end
+//! sweep: compare -> recheck -> brakes ------------------------------/
 //! ```
 //!
 //! # Limits
-//! - One entity at a time, when somebody names it; nothing sweeps the whole databases yet.
-//! - What is missing on one side after both agreed is told (`Missing on document, waiting`) and never deleted.
-//! - There is no row of intents: a crash between the two writes is settled by the next run, which finds what was written
-//!   on one side and does the rest. What the interrupted run wrote is then missing in the change log.
 //! - A booking that is cancelled on the document side is not refunded by it.
 //! - Whom a user of the documents is new to us cannot sign in here: passwords are never reconciled.
+//! - Rows whose id carries no document's id are counted by sweeps and not compared.
 //!
-//! [`core`] decides · [`relational`] and `documents` read and write · [`facts`] looks up what the rules ask · [`engine`]
-//! does one entity · [`show`] tells it.
+//! [`core`] decides · [`look`] reads both sides · [`apply`] writes them · [`engine`] goes through both until nothing is left ·
+//! [`compare`] finds what differs in whole tables · [`sweep`] repairs that · [`show`] tells it · [`nominate`] makes jobs.
 
+mod apply;
+pub mod compare;
 pub mod core;
 pub mod engine;
 mod facts;
+mod intent;
+pub mod look;
 pub mod nominate;
 mod relational;
+pub mod rules;
 pub mod show;
+pub mod sweep;

@@ -7,7 +7,7 @@ use astrops_api::{
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use super::core::{
@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     db::{Sql, Tx, on},
     store::{
-        bookings, capacity, launches,
+        AMONG, bookings, capacity, launches, listed,
         outbox::{self, NewEvent},
         sessions,
     },
@@ -33,41 +33,107 @@ pub const fn table(kind: EntityType) -> &'static str {
     }
 }
 
+/// A time as the driver can hold it: infinity and the like as a time that is as wrong.
+const TIME: Sql = Sql {
+    sqlite: "{}",
+    postgres: "CASE WHEN {} NOT BETWEEN '0001-01-01Z' AND '9999-12-31T23:59:59.999999Z'
+                    THEN '10000-01-01Z'::timestamptz ELSE {} END AS {}",
+};
 const LOCK: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
 
-/// The row as it is; with `lock` it is held until the write transaction ends.
-pub async fn read(
+/// The rows with these ids that are there, ascending by id, each with the time of its last change.
+pub async fn read_many(
     tx: &mut Tx,
     mapping: &Mapping,
-    id: Uuid,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+    select(tx, mapping, ids, false).await
+}
+
+/// How many rows there are.
+pub async fn count(tx: &mut Tx, kind: EntityType) -> Result<u64, sqlx::Error> {
+    let text = format!("SELECT COUNT(*) FROM {}", table(kind));
+    let count: i64 = on!(tx, |conn| sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(conn).await)?;
+    Ok(count.unsigned_abs())
+}
+
+/// The next rows that changed later than `after`, or at its time with a greater id: time and id of each.
+pub async fn changed_since(
+    tx: &mut Tx,
+    kind: EntityType,
+    after: (DateTime<Utc>, Uuid),
+    limit: u32,
+) -> Result<Vec<(DateTime<Utc>, Uuid)>, sqlx::Error> {
+    let text = format!(
+        "SELECT updated_at, id FROM {} WHERE (updated_at, id) > ($1, $2) ORDER BY updated_at, id LIMIT $3",
+        table(kind)
+    );
+    on!(tx, |conn| {
+        sqlx::query_as(AssertSqlSafe(text))
+            .bind(after.0)
+            .bind(after.1)
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await
+    })
+}
+
+/// The rows with these ids, held until the write transaction ends.
+pub async fn lock_many(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+    select(tx, mapping, ids, true).await
+}
+
+async fn select(
+    tx: &mut Tx,
+    mapping: &Mapping,
+    ids: &[Uuid],
     lock: bool,
-) -> Result<Option<(Columns, DateTime<Utc>)>, sqlx::Error> {
+) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
     let mut wanted: Vec<(&'static str, Codec)> = Vec::new();
     for field in mapping.fields() {
         wanted.extend(field.relational.map(|column| (column, field.codec)));
         wanted.extend(field.hidden_by.map(|(column, _)| (column, Codec::Text)));
     }
-    let names: Vec<&str> = wanted.iter().map(|(column, _)| *column).collect();
-    let text = format!("SELECT updated_at, {} FROM {} WHERE id = ", names.join(", "), table(mapping.entity));
-    let locking = if lock { tx.text(&LOCK) } else { "" };
+    let names = wanted.iter().map(|(column, codec)| match codec {
+        Codec::Time => tx.text(&TIME).replace("{}", column),
+        _ => (*column).to_owned(),
+    });
+    let names: Vec<String> = names.collect();
+    let (among, locking) = (tx.text(&AMONG), if lock { tx.text(&LOCK) } else { "" });
+    let table = table(mapping.entity);
+    let names = names.join(", ");
+    let text = format!("SELECT id, updated_at, {names} FROM {table} WHERE id {among} ORDER BY id{locking}");
+    let ids = listed(ids.iter().copied());
     on!(tx, |conn| {
-        let mut query = QueryBuilder::<DB>::new(text);
-        query.push_bind(id).push(locking);
-        let Some(row) = query.build().fetch_optional(conn).await? else { return Ok(None) };
-        let mut columns = Columns::new();
-        for (column, codec) in wanted {
-            let value = match codec {
-                Codec::Text | Codec::Email | Codec::Word { .. } => {
-                    row.try_get::<Option<String>, _>(column)?.map(RelValue::Text)
-                }
-                Codec::Time => row.try_get::<Option<DateTime<Utc>>, _>(column)?.map(RelValue::Time),
-                Codec::Money | Codec::Int { .. } => row.try_get::<Option<i64>, _>(column)?.map(RelValue::Int),
-                Codec::Bool => row.try_get::<Option<bool>, _>(column)?.map(RelValue::Bool),
-                Codec::Id => row.try_get::<Option<Uuid>, _>(column)?.map(RelValue::Id),
-            };
-            columns.insert(column, value.unwrap_or(RelValue::Null));
+        let rows = sqlx::query::<DB>(AssertSqlSafe(text)).bind(ids).fetch_all(conn).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut columns = Columns::new();
+            for &(column, codec) in &wanted {
+                let value = match codec {
+                    Codec::Text | Codec::Email | Codec::Word { .. } => {
+                        row.try_get::<Option<String>, _>(column)?.map(RelValue::Text)
+                    }
+                    // Somebody's hand wrote a text that is no time: a fault of this row, not of the read.
+                    Codec::Time => match row.try_get::<Option<DateTime<Utc>>, _>(column) {
+                        Ok(time) => time.map(RelValue::Time),
+                        Err(error) => Some(RelValue::Odd(row.try_get(column).map_err(|_| error)?)),
+                    },
+                    Codec::Money | Codec::Int { .. } => {
+                        row.try_get::<Option<i64>, _>(column)?.map(RelValue::Int)
+                    }
+                    Codec::Bool => row.try_get::<Option<bool>, _>(column)?.map(RelValue::Bool),
+                    Codec::Id => row.try_get::<Option<Uuid>, _>(column)?.map(RelValue::Id),
+                };
+                columns.insert(column, value.unwrap_or(RelValue::Null));
+            }
+            found.push((row.try_get("id")?, columns, row.try_get("updated_at")?));
         }
-        Ok(Some((columns, row.try_get("updated_at")?)))
+        Ok(found)
     })
 }
 
@@ -75,7 +141,7 @@ pub async fn read(
 macro_rules! push_value {
     ($builder:expr, $value:expr) => {
         match $value {
-            RelValue::Null => $builder.push("NULL"),
+            RelValue::Null | RelValue::Odd(_) => $builder.push("NULL"),
             RelValue::Text(text) => $builder.push_bind(text.clone()),
             RelValue::Time(time) => $builder.push_bind(*time),
             RelValue::Int(number) => $builder.push_bind(*number),

@@ -10,13 +10,14 @@ use serde_json::{Value as Json, json};
 use super::{
     core::{
         changes_log,
-        mapping::Mapping,
         merge::Seen,
         plan::{History, Plan},
         value::{Record, Side, Value},
     },
-    engine::View,
-    facts, relational,
+    facts,
+    look::View,
+    relational,
+    rules::Rules,
 };
 
 /// Every field that is written, as JSON.
@@ -105,9 +106,9 @@ fn field(view: &View, index: usize) -> FieldDiff {
 }
 
 /// Every field of every entity.
-pub fn mappings() -> Mappings {
+pub fn mappings(rules: &Rules) -> Mappings {
     let entity = |kind: &EntityType| {
-        let mapping = Mapping::of(*kind);
+        let mapping = rules.mapping(*kind);
         let fields = mapping.fields().iter().enumerate().map(|(index, field)| MappedField {
             field: field.name.to_owned(),
             label: field.label.to_owned(),

@@ -7,8 +7,10 @@ pub mod bookings;
 pub mod capacity;
 pub mod contacts;
 pub mod cursor;
+pub mod drift;
 pub mod follows;
 pub mod idempotency;
+pub mod intents;
 pub mod interests;
 pub mod jobs;
 pub mod keys;
@@ -21,9 +23,11 @@ pub mod payments;
 pub mod reconcile;
 pub mod schedules;
 pub mod sessions;
+pub mod sweeps;
 pub mod users;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::db::Sql;
@@ -45,6 +49,17 @@ pub fn time_text(time: DateTime<Utc>) -> String {
 /// `id` as both `unhex` and PostgreSQL's UUID understand it.
 pub fn id_text(id: Uuid) -> String {
     id.simple().to_string()
+}
+
+/// Compares a column with the list of ids that is bound first, by [`listed`].
+pub const AMONG: Sql = Sql {
+    sqlite: "IN (SELECT unhex(value) FROM json_each($1))",
+    postgres: "= ANY (ARRAY(SELECT jsonb_array_elements_text($1)::uuid))",
+};
+
+/// Ids as one parameter, however many.
+pub fn listed(ids: impl IntoIterator<Item = Uuid>) -> Json<Vec<String>> {
+    Json(ids.into_iter().map(id_text).collect())
 }
 
 /// The operator that compares with a pattern whatever the case. SQLite knows the case of ASCII letters only.

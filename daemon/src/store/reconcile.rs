@@ -1,35 +1,81 @@
 //! `recon_*`: what both databases agreed on, what was changed, what waits for a person, who nominated what.
 
+use std::collections::BTreeMap;
+
 use astrops_api::{
-    ids::{EntityId, JobId},
+    ids::{EntityId, JobId, object_hex},
     reconciliation::{Change, ChangeQuery, Conflict, ConflictQuery, NewEvent, ReconEvent},
     vocabulary::{EntityType, JobStatus, Order, ReconAction, Severity},
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{QueryBuilder, types::Json};
+use sqlx::{AssertSqlSafe, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::Slice;
+use super::{AMONG, Slice, listed};
 use crate::db::{Tx, on};
 
 /// What is known of an entity's past.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLink {
     /// What both were last seen to hold, by field.
-    pub base: Json<Value>,
-    /// It is gone on both sides.
+    pub base: Value,
+    /// It is gone on one side, and inactive on the other.
     pub deleted: bool,
+    /// Of all compared values, when all of them were agreed on.
+    pub digest: Option<Vec<u8>>,
 }
 
-/// The link of an entity.
-pub async fn link(tx: &mut Tx, kind: EntityType, id: EntityId) -> Result<Option<StoredLink>, sqlx::Error> {
-    on!(tx, |conn| {
-        sqlx::query_as("SELECT base, deleted FROM recon_links WHERE entity_type = $1 AND entity_id = $2")
+#[derive(sqlx::FromRow)]
+struct LinkRow {
+    entity_id: Uuid,
+    base: Json<Value>,
+    deleted: bool,
+    digest: Option<Vec<u8>>,
+}
+
+/// The links of some entities, by relational id.
+pub async fn links(
+    tx: &mut Tx,
+    kind: EntityType,
+    ids: &[EntityId],
+) -> Result<BTreeMap<Uuid, StoredLink>, sqlx::Error> {
+    let text = format!(
+        "SELECT entity_id, base, deleted, digest FROM recon_links WHERE entity_type = $2 AND entity_id {}",
+        tx.text(&AMONG)
+    );
+    let rows: Vec<LinkRow> = on!(tx, |conn| {
+        sqlx::query_as(AssertSqlSafe(text))
+            .bind(listed(ids.iter().map(|id| id.0)))
             .bind(kind.as_str())
-            .bind(id.0)
-            .fetch_optional(conn)
+            .fetch_all(conn)
             .await
+    })?;
+    let link = |row: LinkRow| {
+        (row.entity_id, StoredLink { base: row.base.0, deleted: row.deleted, digest: row.digest })
+    };
+    Ok(rows.into_iter().map(link).collect())
+}
+
+/// Digest, and whether it is deleted, of every link in a range of ids: behind `after`, up to `through`.
+pub async fn digests(
+    tx: &mut Tx,
+    kind: EntityType,
+    after: Option<Uuid>,
+    through: Option<Uuid>,
+) -> Result<Vec<(Uuid, Option<Vec<u8>>, bool)>, sqlx::Error> {
+    on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new(
+            "SELECT entity_id, digest, deleted FROM recon_links WHERE entity_type = ",
+        );
+        query.push_bind(kind.as_str());
+        if let Some(after) = after {
+            query.push(" AND entity_id > ").push_bind(after);
+        }
+        if let Some(through) = through {
+            query.push(" AND entity_id <= ").push_bind(through);
+        }
+        query.push(" ORDER BY entity_id").build_query_as().fetch_all(conn).await
     })
 }
 
@@ -38,27 +84,45 @@ pub async fn agree(
     tx: &mut Tx,
     kind: EntityType,
     id: EntityId,
-    document: &str,
     link: &StoredLink,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     on!(tx, |conn| {
         sqlx::query(
-            "INSERT INTO recon_links (entity_type, entity_id, document_id, base, deleted, agreed_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $6)
+            "INSERT INTO recon_links (entity_type, entity_id, document_id, base, deleted, digest, agreed_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
              ON CONFLICT (entity_type, entity_id) DO UPDATE
-                SET base = excluded.base, deleted = excluded.deleted, updated_at = excluded.updated_at",
+                SET base = excluded.base, deleted = excluded.deleted, digest = excluded.digest,
+                    updated_at = excluded.updated_at",
         )
         .bind(kind.as_str())
         .bind(id.0)
-        .bind(document)
-        .bind(&link.base)
+        .bind(object_hex(id.0).unwrap_or_default())
+        .bind(Json(&link.base))
         .bind(link.deleted)
+        .bind(&link.digest)
         .bind(now)
         .execute(conn)
         .await
         .map(drop)
     })
+}
+
+/// Remembers what both were seen to hold, each unless its link is no longer what it was when they were read.
+pub async fn adopt(
+    tx: &mut Tx,
+    kind: EntityType,
+    agreed: &[(EntityId, Option<StoredLink>, StoredLink)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<_> = agreed.iter().map(|(id, ..)| *id).collect();
+    let current = links(tx, kind, &ids).await?;
+    for (id, seen, link) in agreed {
+        if current.get(&id.0) == seen.as_ref() {
+            agree(tx, kind, *id, link, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What was done to an entity by a job.

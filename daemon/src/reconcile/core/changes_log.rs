@@ -17,7 +17,8 @@ pub fn text(plan: &Plan) -> String {
         }
     }
     let labels = |derived: bool| -> Vec<&str> {
-        let wanted = |rule| rule != Rule::Create && (rule == Rule::Derived) == derived;
+        let wanted =
+            |rule| !matches!(rule, Rule::Create | Rule::Delete) && (rule == Rule::Derived) == derived;
         plan.changes.iter().filter(|change| wanted(change.rule)).map(|change| change.label).collect()
     };
     let (counted, derived) = (labels(false), labels(true));

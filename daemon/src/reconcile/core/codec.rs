@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Year 1 to year 9999: what both databases hold and RFC 3339 sorts.
-const TIMES: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+pub const TIMES: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// Something in a row that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +51,8 @@ pub enum RelValue {
     Bool(bool),
     /// UUID.
     Id(Uuid),
+    /// A text that is not what the column is for: an engine lets hands write it, and nobody can read it.
+    Odd(String),
 }
 
 /// A relational row by column; a column that is missing counts as NULL.
@@ -317,7 +319,7 @@ impl fmt::Display for RelValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("nothing"),
-            Self::Text(text) => f.write_str(&quoted(text)),
+            Self::Text(text) | Self::Odd(text) => f.write_str(&quoted(text)),
             Self::Time(time) => write!(f, "the time {time}"),
             Self::Int(number) => write!(f, "the number {number}"),
             Self::Bool(yes) => write!(f, "{yes}"),

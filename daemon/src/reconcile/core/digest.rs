@@ -8,6 +8,7 @@
 //! Limits: two ranges that differ have equal digests with a chance of 2^-128. Only fields that both sides have and
 //! nobody ignores are covered, so digests of mappings with other authorities do not compare.
 
+use astrops_api::vocabulary::EntityType;
 use ring::hmac;
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
 
 /// Of the canonical bytes and of the sum. Digests of another version never compare as equal: raise it whenever a
 /// mapping gains, loses or moves a field.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Makes hashes of rows.
 pub struct Hasher(hmac::Key);
@@ -30,38 +31,105 @@ impl Hasher {
 
     /// The first 128 bits of the keyed hash of a row's canonical bytes.
     pub fn row(&self, mapping: &Mapping, id: &Id, record: &Record) -> u128 {
-        let tag = hmac::sign(&self.0, &bytes(mapping, id, record));
+        let mut out = Vec::with_capacity(256);
+        fields(mapping, record, &mut out);
+        self.fields(mapping, id, &out)
+    }
+
+    /// The same of a row whose [`fields`] are at hand.
+    pub fn fields(&self, mapping: &Mapping, id: &Id, fields: &[u8]) -> u128 {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&header(mapping, id));
+        context.update(fields);
+        let tag = context.sign();
         tag.as_ref().iter().take(16).fold(0, |hash, &byte| hash << 8 | u128::from(byte))
     }
 }
 
-/// A row as bytes: equal exactly when id and compared fields are equal. Each value has its place, its kind and its
-/// length before it, so no two rows run into the same bytes.
+/// What is hashed of a row: equal exactly when entity, id and compared fields are equal. Each value has its place, its
+/// kind and its length before it, so no two rows run into the same bytes.
+#[cfg(test)]
 pub fn bytes(mapping: &Mapping, id: &Id, record: &Record) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    out.extend(VERSION.to_be_bytes());
-    put(&mut out, 0, 0, mapping.entity.as_str().as_bytes());
-    put(&mut out, 0, 0, id);
-    for index in mapping.compared() {
-        let place = u8::try_from(index).unwrap_or(u8::MAX);
-        match record.at(index) {
-            Value::Null => put(&mut out, place, 1, &[]),
-            Value::Text(text) => put(&mut out, place, 2, text.as_bytes()),
-            Value::Time(at) => put(&mut out, place, 3, &at.to_be_bytes()),
-            Value::Money(minor) => put(&mut out, place, 4, &minor.to_be_bytes()),
-            Value::Int(number) => put(&mut out, place, 5, &number.to_be_bytes()),
-            Value::Bool(yes) => put(&mut out, place, 6, &[u8::from(*yes)]),
-            Value::Id(id) => put(&mut out, place, 7, id),
-            Value::Word(word) => put(&mut out, place, 8, word.as_bytes()),
-        }
-    }
+    let mut out = header(mapping, id).to_vec();
+    fields(mapping, record, &mut out);
     out
 }
 
-fn put(out: &mut Vec<u8>, place: u8, kind: u8, payload: &[u8]) {
-    out.extend([place, kind]);
-    out.extend((payload.len() as u64).to_be_bytes());
-    out.extend(payload);
+/// Version, entity and id.
+fn header(mapping: &Mapping, id: &Id) -> [u8; 15] {
+    let mut out = [0; 15];
+    out[..2].copy_from_slice(&VERSION.to_be_bytes());
+    out[2] = match mapping.entity {
+        EntityType::Launch => 1,
+        EntityType::Booking => 2,
+        EntityType::User => 3,
+    };
+    out[3..].copy_from_slice(id);
+    out
+}
+
+/// Appends the compared fields of a row: equal exactly when they are equal.
+pub fn fields(mapping: &Mapping, record: &Record, out: &mut Vec<u8>) {
+    for index in mapping.compared() {
+        let place = u8::try_from(index).unwrap_or(u8::MAX);
+        put(out, place, Payload::from(record.at(index)));
+    }
+}
+
+/// A canonical value, borrowed: what [`put`] writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// Nothing.
+    Null,
+    /// A text.
+    Text(&'a str),
+    /// Milliseconds since 1970.
+    Time(i64),
+    /// Minor units.
+    Money(i64),
+    /// A whole number.
+    Int(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// A reference.
+    Id(Id),
+    /// A word of a closed vocabulary.
+    Word(&'static str),
+}
+
+impl<'a> From<&'a Value> for Payload<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Text(text) => Self::Text(text),
+            Value::Time(at) => Self::Time(*at),
+            Value::Money(minor) => Self::Money(*minor),
+            Value::Int(number) => Self::Int(*number),
+            Value::Bool(yes) => Self::Bool(*yes),
+            Value::Id(id) => Self::Id(*id),
+            Value::Word(word) => Self::Word(word),
+        }
+    }
+}
+
+/// Appends one value.
+pub fn put(out: &mut Vec<u8>, place: u8, payload: Payload<'_>) {
+    let mut write = |kind: u8, bytes: &[u8]| {
+        // No text of a database is that long.
+        let [a, b, c, d] = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+        out.extend_from_slice(&[place, kind, a, b, c, d]);
+        out.extend_from_slice(bytes);
+    };
+    match payload {
+        Payload::Null => write(1, &[]),
+        Payload::Text(text) => write(2, text.as_bytes()),
+        Payload::Time(at) => write(3, &at.to_be_bytes()),
+        Payload::Money(minor) => write(4, &minor.to_be_bytes()),
+        Payload::Int(number) => write(5, &number.to_be_bytes()),
+        Payload::Bool(yes) => write(6, &[u8::from(yes)]),
+        Payload::Id(id) => write(7, &id),
+        Payload::Word(word) => write(8, word.as_bytes()),
+    }
 }
 
 /// The rows of a range, in short.

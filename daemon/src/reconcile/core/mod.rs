@@ -22,13 +22,14 @@
 //!
 //! # Files
 //! [`value`] what is compared · [`mapping`] the tables · [`codec`] and [`number`] to and from both databases ·
-//! [`merge`] field by field and row by row · [`guards`] what a whole row must keep · [`plan`] the outcome ·
+//! [`merge`] field by field and row by row · [`guards`] what a whole row must keep · [`plan`] the outcome · [`intent`] carrying it out ·
 //! [`changes_log`] the outcome in words · [`digest`] comparing ranges without reading them.
 
 pub mod changes_log;
 pub mod codec;
 pub mod digest;
 pub mod guards;
+pub mod intent;
 pub mod mapping;
 pub mod merge;
 pub mod number;

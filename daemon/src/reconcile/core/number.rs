@@ -28,12 +28,7 @@ pub enum BadNumber {
 /// The whole number that a BSON number stands for.
 pub fn whole(number: &Bson) -> Result<i64, BadNumber> {
     match number {
-        Bson::Double(double) if double.is_finite() => {
-            if double.fract() != 0.0 {
-                return Err(BadNumber::Decimals);
-            }
-            narrow(*double)
-        }
+        Bson::Double(double) => whole_double(*double),
         other => scaled(other, 0),
     }
 }
@@ -41,15 +36,32 @@ pub fn whole(number: &Bson) -> Result<i64, BadNumber> {
 /// The minor units that a BSON number stands for.
 pub fn minor(number: &Bson) -> Result<i64, BadNumber> {
     match number {
-        Bson::Double(double) if double.is_finite() => {
-            let cents = (double * 100.0).round();
-            // Either the nearest double of that amount, however large, or next to it.
-            #[expect(clippy::float_cmp, reason = "the nearest double of an amount is one exact value")]
-            let is_amount = cents / 100.0 == *double || (double * 100.0 - cents).abs() <= CENT;
-            if is_amount { narrow(cents) } else { Err(BadNumber::Decimals) }
-        }
+        Bson::Double(double) => minor_double(*double),
         other => scaled(other, 2),
     }
+}
+
+/// The whole number that a double stands for.
+pub fn whole_double(double: f64) -> Result<i64, BadNumber> {
+    if !double.is_finite() {
+        return Err(BadNumber::Finite);
+    }
+    if double.fract() != 0.0 {
+        return Err(BadNumber::Decimals);
+    }
+    narrow(double)
+}
+
+/// The minor units that a double stands for.
+pub fn minor_double(double: f64) -> Result<i64, BadNumber> {
+    if !double.is_finite() {
+        return Err(BadNumber::Finite);
+    }
+    let cents = (double * 100.0).round();
+    // Either the nearest double of that amount, however large, or next to it.
+    #[expect(clippy::float_cmp, reason = "the nearest double of an amount is one exact value")]
+    let is_amount = cents / 100.0 == double || (double * 100.0 - cents).abs() <= CENT;
+    if is_amount { narrow(cents) } else { Err(BadNumber::Decimals) }
 }
 
 /// A whole number, in the kind of `like` where that can hold it.
@@ -77,7 +89,6 @@ fn scaled(number: &Bson, places: i32) -> Result<i64, BadNumber> {
         Bson::Int32(number) => i64::from(*number).checked_mul(factor).ok_or(BadNumber::Large),
         Bson::Int64(number) => number.checked_mul(factor).ok_or(BadNumber::Large),
         Bson::Decimal128(number) => shift(&number.to_string(), places),
-        Bson::Double(_) => Err(BadNumber::Finite),
         _ => Err(BadNumber::Kind),
     }
 }

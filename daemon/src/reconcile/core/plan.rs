@@ -52,6 +52,26 @@ pub enum Action {
     Delete(Record),
 }
 
+impl Action {
+    /// Where a side that now holds `record` stands.
+    pub fn standing(&self, record: Option<&Record>) -> Standing {
+        let holds =
+            |write: &Write, value: &Value| record.is_some_and(|record| record.at(write.index) == value);
+        match self {
+            Self::Keep => Standing::After,
+            Self::Update(writes) if writes.iter().all(|write| holds(write, &write.after)) => Standing::After,
+            Self::Update(writes) if writes.iter().all(|write| holds(write, &write.before)) => {
+                Standing::Before
+            }
+            Self::Create(made) if record == Some(made) => Standing::After,
+            Self::Create(_) if record.is_none() => Standing::Before,
+            Self::Delete(_) if record.is_none() => Standing::After,
+            Self::Delete(held) if record == Some(held) => Standing::Before,
+            Self::Update(_) | Self::Create(_) | Self::Delete(_) => Standing::Neither,
+        }
+    }
+}
+
 /// Where a side stands in relation to its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -76,6 +96,8 @@ pub enum Rule {
     Derived,
     /// The row is new on that side.
     Create,
+    /// The row is gone on the other side.
+    Delete,
 }
 
 impl fmt::Display for Rule {
@@ -86,6 +108,7 @@ impl fmt::Display for Rule {
             Self::Authority(authority) => authority.fmt(f),
             Self::Derived => f.write_str("derived"),
             Self::Create => f.write_str("create"),
+            Self::Delete => f.write_str("delete"),
         }
     }
 }
@@ -315,22 +338,7 @@ impl Plan {
 
     /// Where a side that now holds `record` stands.
     pub fn standing(&self, side: Side, record: Option<&Record>) -> Standing {
-        let holds =
-            |write: &Write, value: &Value| record.is_some_and(|record| record.at(write.index) == value);
-        match self.actions.of(side) {
-            Action::Keep => Standing::After,
-            Action::Update(writes) if writes.iter().all(|write| holds(write, &write.after)) => {
-                Standing::After
-            }
-            Action::Update(writes) if writes.iter().all(|write| holds(write, &write.before)) => {
-                Standing::Before
-            }
-            Action::Create(made) if record == Some(made) => Standing::After,
-            Action::Create(_) if record.is_none() => Standing::Before,
-            Action::Delete(_) if record.is_none() => Standing::After,
-            Action::Delete(held) if record == Some(held) => Standing::Before,
-            Action::Update(_) | Action::Create(_) | Action::Delete(_) => Standing::Neither,
-        }
+        self.actions.of(side).standing(record)
     }
 
     /// The document's fields to set, in the types that `current` has; all of them when the document is new. A null of

@@ -1,0 +1,55 @@
+//! Pages of the customer documents.
+
+use astrops_api::ids;
+use bson::oid::ObjectId;
+
+#[cfg(feature = "mongodb")]
+use super::bson as binary;
+use super::{
+    json,
+    page::{Layout, Page},
+};
+use crate::{
+    documents::{Documents, DocumentsError, Raw},
+    reconcile::{
+        core::{
+            codec,
+            mapping::Mapping,
+            value::{Id, Record, Side},
+        },
+        facts::collection,
+    },
+};
+
+/// The next documents after an id.
+pub async fn read(
+    documents: &Documents,
+    mapping: &Mapping,
+    layout: &Layout,
+    after: Option<Id>,
+    limit: u32,
+) -> Result<Page, DocumentsError> {
+    let mut page = Page::default();
+    let names: Vec<&str> = layout.names().iter().map(|(name, _)| *name).collect();
+    let mut each = |object: ObjectId, raw: Raw<'_>| {
+        let id = object.bytes();
+        let done = page.push(id, |out| match raw {
+            Raw::Json(text) => layout.write(&json::read(layout, &id, text)?, out),
+            #[cfg(feature = "mongodb")]
+            Raw::Bson(document) => layout.write(&binary::read(layout, document)?, out),
+        });
+        page.raw += raw.as_bytes().len();
+        if done.is_err() {
+            page.put(page.rows.len() - 1, mapping, Side::Document, decode(mapping, object, raw).as_ref());
+        }
+    };
+    let after = after.map(ObjectId::from_bytes);
+    documents.scan(collection(mapping.entity), after, limit, Some(&names), &mut each).await?;
+    let full = u32::try_from(page.rows.len()).is_ok_and(|count| count >= limit);
+    page.through = page.rows.last().filter(|_| full).map(|row| ids::embed(row.id));
+    Ok(page)
+}
+
+fn decode(mapping: &Mapping, id: ObjectId, raw: Raw<'_>) -> Option<Record> {
+    codec::from_document(mapping, &raw.to_row(id).document().ok()?).ok()
+}

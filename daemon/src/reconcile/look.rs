@@ -1,0 +1,225 @@
+//! Reading both sides of some entities, and deciding what is to be done about each.
+
+use std::collections::BTreeMap;
+
+use astrops_api::{
+    ids::{self, EntityId, JobId},
+    vocabulary::{DriftKind, EntityType, Severity},
+};
+use bson::{Document, oid::ObjectId};
+
+use super::{
+    core::{
+        codec::{self, Fault, Links},
+        guards::Facts,
+        intent::{self, Move},
+        mapping::Mapping,
+        merge::{Seen, Situation, merge},
+        plan::{History, Plan, Standing},
+        value::{Id, Pair, Record, Side},
+    },
+    engine::{Engine, Trouble},
+    facts::{self, Asked},
+    intent::Begun,
+    relational,
+};
+use crate::store::{
+    drift::{self, StoredDrift},
+    intents,
+    reconcile::{self as stored, StoredLink},
+};
+
+/// Both sides of an entity, and what is to be done.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Which.
+    pub id: EntityId,
+    /// Its fields.
+    pub mapping: Mapping,
+    /// What each side said.
+    pub situation: Situation,
+    /// What is to be done.
+    pub plan: Plan,
+    pub(super) document: Option<Document>,
+    pub(super) references: Vec<(EntityType, Id)>,
+    /// What our side knew, which must still hold when it is written.
+    pub(super) facts: Facts,
+    pub(super) link: Option<StoredLink>,
+    pub(super) drift: Option<StoredDrift>,
+    pub(super) begun: Option<Begun>,
+}
+
+impl View {
+    /// What one side says.
+    pub fn record(&self, side: Side) -> Option<&Record> {
+        match self.situation.seen.of(side) {
+            Seen::Row { record, .. } => Some(record),
+            Seen::Missing | Seen::Unreadable(_) => None,
+        }
+    }
+
+    /// On neither side, and it never was.
+    pub fn is_absent(&self) -> bool {
+        self.situation.seen == Pair::default() && self.link.is_none() && self.begun.is_none()
+    }
+
+    /// What is next for it.
+    pub fn next(&self) -> Move {
+        intent::next(self.standing(), &self.plan)
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        Some(self.begun.as_ref()?.standing(document_of(&self.situation.seen.document)))
+    }
+
+    /// How bad what waits for a person is.
+    pub fn severity(&self) -> Severity {
+        if self.plan.conflicts.iter().any(|conflict| conflict.reason.is_critical()) {
+            Severity::Critical
+        } else if self.plan.conflicts.is_empty() {
+            Severity::Info
+        } else {
+            Severity::Warning
+        }
+    }
+
+    /// How it differs when nothing more can be done about it now.
+    pub fn how(&self) -> Option<DriftKind> {
+        if !self.plan.conflicts.is_empty() {
+            return Some(DriftKind::Conflict);
+        }
+        self.plan.waits.map(|side| match side {
+            Side::Document => DriftKind::MissingDocument,
+            Side::Relational => DriftKind::MissingRelational,
+        })
+    }
+
+    /// It is missing on one side, after both had agreed on it.
+    pub fn is_missing(&self) -> bool {
+        let Pair { document, relational } = &self.situation.seen;
+        (*document == Seen::Missing) != (*relational == Seen::Missing)
+            && self.link.as_ref().is_some_and(|link| !link.deleted)
+    }
+}
+
+fn document_of(seen: &Seen) -> intent::Seen<'_> {
+    match seen {
+        Seen::Missing => intent::Seen::Missing,
+        Seen::Row { record, .. } => intent::Seen::Row(record),
+        Seen::Unreadable(_) => intent::Seen::Unreadable,
+    }
+}
+
+impl Engine {
+    /// What both sides of one entity say now, and what would be done.
+    pub async fn look(&self, kind: EntityType, id: EntityId) -> Result<View, Trouble> {
+        let view = self.look_at(kind, &[id]).await?.pop().ok_or(Trouble::Restless)?;
+        if view.is_absent() {
+            let named = ids::object_hex(id.0).unwrap_or_default();
+            return Err(Trouble::Absent(kind, named));
+        }
+        Ok(view)
+    }
+
+    /// The same for many entities of a kind, in the order of `entities`.
+    pub async fn look_at(&self, kind: EntityType, entities: &[EntityId]) -> Result<Vec<View>, Trouble> {
+        let mapping = self.rules.mapping(kind);
+        let objects = entities
+            .iter()
+            .map(|id| ids::extract(id.0).map(ObjectId::from_bytes).ok_or(Trouble::Foreign(kind, id.0)));
+        let objects = objects.collect::<Result<Vec<_>, _>>()?;
+        let mut documents: BTreeMap<Id, (Option<Document>, Seen)> = BTreeMap::new();
+        for row in self.documents.get(facts::collection(kind), &objects).await? {
+            let read = match row.document() {
+                Err(malformed) => (None, Seen::Unreadable(vec![unreadable(malformed.why)])),
+                Ok(document) => {
+                    let updated_at =
+                        document.get_datetime("updatedAt").ok().map(|time| time.timestamp_millis());
+                    let said = seen(codec::from_document(mapping, &document), updated_at);
+                    (Some(document), said)
+                }
+            };
+            documents.insert(row.id.bytes(), read);
+        }
+        let mut tx = self.db().read().await?;
+        let rows: Vec<_> = entities.iter().map(|id| id.0).collect();
+        let mut ours: BTreeMap<_, _> = relational::read_many(&mut tx, mapping, &rows)
+            .await?
+            .into_iter()
+            .map(|(id, columns, updated_at)| {
+                let record = codec::from_columns(mapping, &columns, &Links::default());
+                (id, seen(record, Some(updated_at.timestamp_millis())))
+            })
+            .collect();
+        let sides: Vec<_> = entities
+            .iter()
+            .zip(&objects)
+            .map(|(id, object)| {
+                let (document, said) = documents.remove(&object.bytes()).unwrap_or_default();
+                let seen = Pair { document: said, relational: ours.remove(&id.0).unwrap_or_default() };
+                let records = [record_of(&seen.document), record_of(&seen.relational)];
+                let references = facts::references(mapping, &records);
+                (document, seen, references)
+            })
+            .collect();
+        let asked: Vec<_> = entities
+            .iter()
+            .zip(&sides)
+            .map(|(id, (_, seen, references))| Asked {
+                id: id.0,
+                ours: record_of(&seen.relational),
+                references,
+            })
+            .collect();
+        let known = facts::relational(&mut tx, mapping, &asked).await?;
+        let mut links = stored::links(&mut tx, kind, entities).await?;
+        let mut begun = intents::of(&mut tx, kind, entities).await?;
+        let mut drifts = drift::of(&mut tx, kind, entities).await?;
+        tx.rollback().await?;
+        let all = sides.iter().flat_map(|(_, _, references)| references);
+        let dangling = facts::dangling_documents(&self.documents, all).await?;
+        let now = self.context.clock.now();
+        let views =
+            entities.iter().zip(sides).zip(known).map(|((&id, (document, seen, references)), known)| {
+                let (link, drift) = (links.remove(&id.0), drifts.remove(&id.0));
+                let begun = begun
+                    .remove(&id.0)
+                    .map(|stored| Begun::from_json(mapping, stored.id, JobId(stored.job_id), stored.plan.0));
+                let mut looked = known.clone();
+                let nowhere = references.iter().filter(|(_, id)| dangling.contains(id));
+                looked.dangling.extend(nowhere.map(|(_, id)| (Side::Document, *id)));
+                let since = drift.as_ref().and_then(|drift| drift.missing_since);
+                looked.grace_over = since.is_some_and(|since| now - since >= self.rules.grace);
+                let is_deleted = begun.as_ref().is_some_and(|begun| {
+                    begun.intent.deletes && begun.standing(document_of(&seen.document)) == Standing::After
+                });
+                let history = match &link {
+                    _ if is_deleted => History::Deleted,
+                    None => History::New,
+                    Some(link) if link.deleted => History::Deleted,
+                    Some(link) => History::Agreed(codec::base_from_json(mapping, &link.base)),
+                };
+                let situation = Situation { history, seen, facts: looked };
+                let plan = merge(mapping, &situation);
+                let mapping = mapping.clone();
+                View { id, mapping, situation, plan, document, references, facts: known, link, drift, begun }
+            });
+        Ok(views.collect())
+    }
+}
+
+fn record_of(seen: &Seen) -> Option<&Record> {
+    match seen {
+        Seen::Row { record, .. } => Some(record),
+        Seen::Missing | Seen::Unreadable(_) => None,
+    }
+}
+
+fn seen(record: Result<Record, Vec<Fault>>, updated_at: Option<i64>) -> Seen {
+    record.map_or_else(Seen::Unreadable, |record| Seen::Row { record, updated_at })
+}
+
+fn unreadable(why: String) -> Fault {
+    let expected = "a document".to_owned();
+    Fault { field: "document", side: Side::Document, place: "the document", found: why, expected }
+}

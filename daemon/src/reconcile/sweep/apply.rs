@@ -1,0 +1,151 @@
+//! The last two stages: looking again at what differed, and repairing it in an order in which references lead somewhere.
+
+use astrops_api::{
+    ids::EntityId,
+    vocabulary::{DriftKind, EntityType, SweepStage},
+};
+
+use super::{Drive, Halt, KINDS, brakes};
+use crate::{
+    reconcile::{
+        core::plan::Action,
+        engine::{Report, Trouble},
+    },
+    store::{drift, sweeps::Amount},
+};
+
+/// Entities that go through each step together.
+const BATCH: i64 = 128;
+
+/// Users, launches that one side lacks, bookings, then the other launches: their counters follow from the bookings.
+const STEPS: [(EntityType, Option<DriftKind>); 5] = [
+    (EntityType::User, None),
+    (EntityType::Launch, Some(DriftKind::MissingDocument)),
+    (EntityType::Launch, Some(DriftKind::MissingRelational)),
+    (EntityType::Booking, None),
+    (EntityType::Launch, None),
+];
+
+impl Drive<'_> {
+    /// Looks again at what differed: what agrees by now is done with, what waits for a person or for time is put down, and
+    /// how much the rest would change is counted.
+    pub(super) async fn recheck(&mut self) -> Result<(), Halt> {
+        if self.sweep.state.total > 0 && self.sweep.state.after.is_none() && self.sweep.state.step == 0 {
+            "waiting, then looking again at what differs".clone_into(&mut self.sweep.text);
+            let until = self.engine.context.clock.now() + self.engine.rules.settle;
+            let settled = self.engine.context.clock.sleep_until(until);
+            if self.run.cancel.run_until_cancelled(settled).await.is_none() {
+                return Err(Halt::Cancelled);
+            }
+        }
+        while let Some(&kind) = KINDS.get(self.sweep.state.step) {
+            let found = self.next(kind, None).await?;
+            let Some(last) = found.last().copied() else {
+                (self.sweep.state.step, self.sweep.state.after) = (self.sweep.state.step + 1, None);
+                continue;
+            };
+            let mut quiet = Vec::new();
+            let mut gone = Vec::new();
+            for view in self.engine.look_at(kind, &found).await.map_err(Halt::Trouble)? {
+                if view.is_absent() {
+                    gone.push(view.id);
+                } else if view.plan.is_quiet() && view.begun.is_none() {
+                    quiet.push(view.id);
+                } else {
+                    let planned = &mut self.sweep.state.planned;
+                    planned.changes += 1;
+                    let Action::Delete(_) = &view.plan.actions.document else {
+                        planned.deletes +=
+                            u64::from(matches!(view.plan.actions.relational, Action::Delete(_)));
+                        continue;
+                    };
+                    planned.deletes += 1;
+                }
+            }
+            self.repair(kind, &quiet).await?;
+            self.sweep.state.counts.settled += gone.len() as u64;
+            self.sweep.state.after = Some(last.0);
+            self.sweep.state.done += found.len() as u64;
+            let mut tx = self.engine.db().write().await?;
+            drift::forget(&mut tx, kind, &gone).await?;
+            self.save(tx).await?;
+        }
+        if self.sweep.dry_run {
+            return self.enter(SweepStage::Done, 0).await;
+        }
+        let planned = self.sweep.state.planned;
+        let limits = self.limits();
+        if let Some(why) = brakes::too_much(planned, limits) {
+            return Err(Halt::Brake(why));
+        }
+        self.enter(SweepStage::Apply, planned.changes).await
+    }
+
+    /// Repairs what is left, never more than was planned or allowed.
+    pub(super) async fn apply(&mut self) -> Result<(), Halt> {
+        "repairing".clone_into(&mut self.sweep.text);
+        while let Some(&(kind, only)) = STEPS.get(self.sweep.state.step) {
+            let found = self.next(kind, only).await?;
+            let Some(last) = found.last().copied() else {
+                (self.sweep.state.step, self.sweep.state.after) = (self.sweep.state.step + 1, None);
+                continue;
+            };
+            let performed = self.sweep.state.performed;
+            let more = Amount { changes: performed.changes + found.len() as u64, ..performed };
+            let limits = self.limits();
+            let planned = self.sweep.state.planned;
+            let most = Amount {
+                changes: limits.changes.max(planned.changes),
+                deletes: limits.deletes.max(planned.deletes),
+            };
+            if let Some(why) = brakes::too_much(more, most) {
+                return Err(Halt::Brake(format!("more differs than when it was looked at: {why}")));
+            }
+            self.repair(kind, &found).await?;
+            self.sweep.state.after = Some(last.0);
+            self.sweep.state.done += found.len() as u64;
+            let tx = self.engine.db().write().await?;
+            self.save(tx).await?;
+        }
+        self.enter(SweepStage::Done, 0).await
+    }
+
+    fn limits(&self) -> Amount {
+        let rows: u64 = self.sweep.state.tallies.values().map(|[documents, rows]| *documents.max(rows)).sum();
+        brakes::limits(&self.engine.rules.brakes, rows, self.sweep.state.allowed)
+    }
+
+    async fn next(&self, kind: EntityType, only: Option<DriftKind>) -> Result<Vec<EntityId>, Halt> {
+        let mut tx = self.engine.db().read().await?;
+        let (sweep, after) = (self.sweep.id, self.sweep.state.after);
+        let found = drift::of_sweep(&mut tx, sweep, kind, only, after, BATCH).await?;
+        tx.rollback().await?;
+        Ok(found)
+    }
+
+    /// Makes them agree, and counts what became of each.
+    async fn repair(&mut self, kind: EntityType, found: &[EntityId]) -> Result<(), Halt> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let reports = self.engine.reconcile_all(kind, found, self.sweep.job).await.map_err(Halt::Trouble)?;
+        let state = &mut self.sweep.state;
+        for report in reports {
+            match report {
+                Ok(Report { wrote, how, deleted, .. }) => {
+                    state.counts.repaired += u64::from(wrote);
+                    state.performed.changes += u64::from(wrote);
+                    state.performed.deletes += u64::from(deleted);
+                    match how {
+                        Some(DriftKind::Conflict) => state.counts.conflicts += 1,
+                        Some(_) => state.counts.waiting += 1,
+                        None => state.counts.settled += u64::from(!wrote),
+                    }
+                }
+                Err(Trouble::Restless) => state.counts.stale_skipped += 1,
+                Err(_) => state.counts.failed += 1,
+            }
+        }
+        Ok(())
+    }
+}
