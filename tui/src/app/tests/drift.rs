@@ -414,7 +414,7 @@ fn the_dashboard_and_the_header_tell_how_far_both_agree() {
     let mut harness = Harness::new(Settings::default());
     let screen = harness.screen(120, 30);
     assert!(screen.lines().next().unwrap().contains("drift 12 conflicts 4 !1 verified 4 m ago"), "{screen}");
-    assert!(screen.contains("1 conflict critical between both databases"), "{screen}");
+    assert!(screen.contains("1 critical conflict between both databases: decide now"), "{screen}");
     harness.press("j Enter");
     assert!(
         harness.asked.iter().any(|request| matches!(request, Request::Conflicts(..))),

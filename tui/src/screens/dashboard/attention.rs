@@ -99,12 +99,13 @@ fn drift(agreement: &Agreement, now: DateTime<Utc>) -> Vec<(Severity, String, Pl
     let mut needs = Vec::new();
     let count = format::count;
     if agreement.critical > 0 {
-        let words = format!("{} critical between both databases: decide", conflicts(agreement.critical));
+        let words =
+            format!("{} between both databases: decide now", conflicts("critical ", agreement.critical));
         needs.push((Severity::Critical, words, Place::Conflicts));
     }
     let others = agreement.conflicts.saturating_sub(agreement.critical);
     if others > 0 {
-        let words = format!("{} between both databases: decide", conflicts(others));
+        let words = format!("{} between both databases: decide", conflicts("", others));
         needs.push((Severity::Warning, words, Place::Conflicts));
     }
     match agreement.sweep_status {
@@ -127,8 +128,8 @@ fn drift(agreement: &Agreement, now: DateTime<Utc>) -> Vec<(Severity, String, Pl
     needs
 }
 
-fn conflicts(count: u64) -> String {
-    if count == 1 { "1 conflict".to_owned() } else { format!("{} conflicts", format::count(count)) }
+fn conflicts(how: &str, count: u64) -> String {
+    if count == 1 { format!("1 {how}conflict") } else { format!("{} {how}conflicts", format::count(count)) }
 }
 
 fn mails(count: u64) -> String {

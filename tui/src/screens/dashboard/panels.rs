@@ -47,7 +47,11 @@ impl Dashboard {
                 Span::styled(text::fit(&text::neutral(&part.detail), room).into_owned(), look.dim),
             ])
         });
-        let lines = status.agreement.iter().map(|agreement| agreement_line(agreement, context)).chain(lines);
+        let lines = status
+            .agreement
+            .iter()
+            .map(|agreement| agreement_line(agreement, inner.width, context))
+            .chain(lines);
         panel::paint(buffer, inner, lines);
     }
 
@@ -179,29 +183,30 @@ impl Dashboard {
     }
 }
 
-/// How far both databases agree.
-fn agreement_line(agreement: &Agreement, context: &Context<'_>) -> Line<'static> {
+/// How far both databases agree, in `room` columns.
+fn agreement_line(agreement: &Agreement, room: u16, context: &Context<'_>) -> Line<'static> {
     let look = context.look;
-    let count = format::count;
     let (word, style) = match (agreement.critical, agreement.conflicts, agreement.drift) {
         (1.., ..) => ("CRIT", look.critical),
         (0, 1.., _) => ("ASK ", look.warning),
         (0, 0, 1..) => ("DIFF", look.active),
         (0, 0, 0) => ("ok  ", look.good),
     };
-    let through = agreement.verified_through.map_or_else(
-        || "never verified".to_owned(),
-        |at| format!("verified {} ago", format::age(context.now - at)),
-    );
-    let waits = match agreement.conflicts {
-        0 => String::new(),
-        conflicts => format!(", conflicts {}", count(conflicts)),
+    let (drift, conflicts) = (format::count(agreement.drift), format::count(agreement.conflicts));
+    let age = agreement.verified_through.map(|at| format::age(context.now - at));
+    let ways = match age {
+        None => [format!("drift {drift}, never verified"), format!("drift {drift}, unverified")],
+        Some(age) if agreement.conflicts > 0 => [
+            format!("drift {drift}, conflicts {conflicts}, verified {age} ago"),
+            format!("drift {drift}, {conflicts} wait, {age} ago"),
+        ],
+        Some(age) => [format!("drift {drift}, verified {age} ago"), format!("drift {drift}, {age} ago")],
     };
-    let words = format!("drift {}{waits}", count(agreement.drift));
+    let room = usize::from(room).saturating_sub(7);
+    let words = ways.iter().find(|words| words.len() <= room).unwrap_or(&ways[1]);
     Line::from(vec![
         Span::raw(" "),
         Span::styled(word, style),
-        Span::raw(format!(" {words}  ")),
-        Span::styled(through, look.dim),
+        Span::raw(format!(" {}", text::fit(words, room))),
     ])
 }

@@ -60,7 +60,9 @@ impl Listed for Sweeps {
                 (row.status.to_string(), status_style(row.status, context.look))
             }),
             column("PROGRESS", 13, 0, |row, context| (progress(row, BAR, context.look), Style::new())),
-            right("RATE", 9, 4, |row, _| (rate(row).unwrap_or_default(), Style::new())),
+            right("RATE", 9, 4, |row, _| {
+                (rate(row).map(|rate| format!("{rate}/s")).unwrap_or_default(), Style::new())
+            }),
             right("ETA", 9, 2, |row, _| (eta(row).unwrap_or_default(), Style::new())),
             right("DIFFER", 7, 3, |row, _| (format::count(row.counts.differing), Style::new())),
             right("REPAIRED", 8, 3, |row, _| (format::count(row.counts.repaired), Style::new())),
@@ -125,7 +127,7 @@ fn rate(sweep: &Sweep) -> Option<String> {
     let rate = sweep.rate.filter(|rate| rate.is_finite() && *rate >= 0.0)?;
     // Whole rows a second are as exact as anybody needs.
     let whole = format!("{rate:.0}").parse().unwrap_or(0);
-    Some(format!("{}/s", format::count(whole)))
+    Some(format::count(whole))
 }
 
 fn eta(sweep: &Sweep) -> Option<String> {
@@ -164,7 +166,7 @@ pub fn lines(row: &Sweep, width: u16, context: &Context<'_>) -> Lines {
         let total = if row.total == 0 { "?".to_owned() } else { format::count(row.total) };
         lines.push(line("stage", format!("{}: {} of {total}", row.stage, format::count(row.done))));
     }
-    lines.extend(rate(row).map(|rate| line("rate", format!("{rate} rows"))));
+    lines.extend(rate(row).map(|rate| line("rate", format!("{rate} rows/s"))));
     lines.extend(eta(row).map(|eta| line("left", format!("{eta} of this stage"))));
     heading(&mut lines, "Met so far", look);
     lines.extend(counts(row, look));
