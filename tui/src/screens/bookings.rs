@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 use super::entities::{
     Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_style, capacity_lines, heading,
-    history_lines, id_lines, line, payment_style, read, sides_lines, split, time,
+    history_lines, id_lines, line, payment_style, read, sides_lines, split, time, verdict_line,
 };
 use crate::{
     files::BookingFile,
@@ -150,6 +150,7 @@ impl Kind for Bookings {
     fn lines(file: &BookingFile, context: &Context<'_>) -> Lines {
         let detail = &file.detail;
         let mut lines = head(&detail.booking, context);
+        lines.insert(2, verdict_line(&file.sides, context.look));
         lines.extend(sides_lines(&file.sides, context));
         heading(&mut lines, format!("Payments ({})", detail.payments.len()), context.look);
         if detail.payments.is_empty() {

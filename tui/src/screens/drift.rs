@@ -489,7 +489,11 @@ impl Screen for Drift {
         let agreement = self.agreement.as_ref()?;
         Some(match agreement.verified_through {
             Some(at) => {
-                format!("verified through {} ({})", format::full(at), format::relative(at, context.now))
+                format!(
+                    "verified through {} ({})",
+                    format::moment(at, context.now),
+                    format::relative(at, context.now)
+                )
             }
             None => "never verified yet: N starts the first sweep".to_owned(),
         })

@@ -19,7 +19,7 @@ use self::pane::Pane;
 pub use self::{
     lines::{
         Lines, booking_lines, booking_style, capacity_lines, heading, history_lines, id_lines, line,
-        payment_style, shown, sides_lines,
+        payment_style, shown, sides_lines, verdict_line,
     },
     list::{List, Listed, Slice, Sort},
     reason::Reason,

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 use super::entities::{
     Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_lines, capacity_lines, heading,
-    history_lines, id_lines, line, read, read_bool, sides_lines, split, time,
+    history_lines, id_lines, line, read, read_bool, sides_lines, split, time, verdict_line,
 };
 use crate::{
     files::LaunchFile,
@@ -145,6 +145,7 @@ impl Kind for Launches {
 
     fn lines(file: &LaunchFile, context: &Context<'_>) -> Lines {
         let mut lines = head(&file.launch, context);
+        lines.insert(2, verdict_line(&file.sides, context.look));
         lines.extend(sides_lines(&file.sides, context));
         let whose = |booking: &astrops_api::bookings::Booking| {
             booking.user.name.clone().or_else(|| booking.user.email.clone()).unwrap_or_default()

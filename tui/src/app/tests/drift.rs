@@ -391,10 +391,7 @@ fn viewers_see_everything_and_change_nothing() {
 fn a_booking_shows_both_sides_and_leads_to_the_decision_and_back() {
     let mut harness = at("4 j j Enter");
     let screen = harness.screen(80, 40);
-    assert!(
-        screen.contains("document there, relational there: Updated 1 field: quantity; 1 conflict"),
-        "{screen}"
-    );
+    assert!(screen.contains("sides     Updated 1 field: quantity; 1 conflict: amount"), "{screen}");
     assert!(
         screen.contains("amount  document 480.0  relational 420.5  conflict: both sides changed"),
         "{screen}"

@@ -49,8 +49,7 @@ impl Listed for Open {
 
     const NOUN: &'static str = "difference";
     const TITLE: &'static str = "Open differences";
-    const EMPTY: &'static str =
-        "No difference is known: both databases agreed when they were last compared. N compares them.";
+    const EMPTY: &'static str = "No difference is known. N compares both databases.";
     const SORTS: &'static [Sort] = &[Sort { word: "age", column: 3, order: Order::Asc }];
 
     fn columns() -> Vec<Column<Difference>> {

@@ -195,7 +195,7 @@ impl Resolve {
             Action::TakeBase => Choice::Base,
             Action::EditValue => Choice::Value(Value::Null),
             Action::Preview | Action::Write if waits.is_none() => {
-                return Err("nothing waits for a decision here: R makes both sides agree by the rules".into());
+                return Err("nothing waits for a decision: R reconciles by the rules".into());
             }
             Action::Preview if !context.user.is_some_and(astrops_api::auth::User::is_operator) => {
                 return Err("only operators decide, and only they preview a decision".into());
@@ -210,7 +210,7 @@ impl Resolve {
             _ => return Ok(()),
         };
         if waits.is_none() {
-            return Err("nothing waits for a decision here: R makes both sides agree by the rules".into());
+            return Err("nothing waits for a decision: R reconciles by the rules".into());
         }
         match self.field() {
             Some(field) => field.takes(&choice),

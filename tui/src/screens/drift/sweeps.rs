@@ -115,7 +115,7 @@ fn progress(sweep: &Sweep, columns: u64, look: &Look) -> String {
     if sweep.stage == SweepStage::Done {
         return "done".to_owned();
     }
-    if sweep.total == 0 {
+    if sweep.total == 0 || sweep.done == 0 {
         return sweep.stage.to_string();
     }
     // The total is an estimate: more may be done than it says.
@@ -238,7 +238,7 @@ pub fn ask(action: Action, row: &Sweep, context: &Context<'_>) -> Effect {
                     "Of {} differing it then writes what the rules allow, however much that is.",
                     format::count(counts.differing)
                 ),
-                "If a side looks half empty, find out why first: C cancels, and nothing is written."
+                "If a side looks half empty, find out why first: C cancels, and nothing more is written."
                     .to_owned(),
             ];
             ("Approve", lines, SweepAct::Approve)

@@ -98,7 +98,18 @@ pub fn capacity_lines(changes: &[CapacityChange], total: u64, context: &Context<
     lines
 }
 
-/// What both databases say of it.
+/// Whether both databases agree about it, in one line.
+pub fn verdict_line(sides: &Sides, look: &Look) -> (String, Style) {
+    let (words, style) = match sides {
+        Sides::Refused(_) => ("not compared", look.warning),
+        Sides::Known(diff) if diff.changes_log == "No changes" => ("they agree", look.good),
+        Sides::Known(diff) if diff.conflicts.is_empty() => (diff.changes_log.as_str(), look.active),
+        Sides::Known(diff) => (diff.changes_log.as_str(), look.warning),
+    };
+    (line("sides", words).0, style)
+}
+
+/// What both databases say of it, where that is not the same.
 pub fn sides_lines(sides: &Sides, context: &Context<'_>) -> Lines {
     let mut lines = Lines::new();
     let look = context.look;
@@ -110,13 +121,7 @@ pub fn sides_lines(sides: &Sides, context: &Context<'_>) -> Lines {
             return lines;
         }
     };
-    let style = match (diff.conflicts.is_empty(), diff.changes_log == "No changes") {
-        (false, _) => look.warning,
-        (true, false) => look.active,
-        (true, true) => look.good,
-    };
-    let verdict = if diff.changes_log == "No changes" { "they agree" } else { &diff.changes_log };
-    lines.push((format!("  document {}, relational {}: {verdict}", diff.document, diff.relational), style));
+    lines.push((format!("  document {}, relational {}", diff.document, diff.relational), Style::new()));
     let same = |verdict: &str| matches!(verdict, "equal" | "not compared");
     let both = diff.document == "there" && diff.relational == "there";
     lines.extend(diff.fields.iter().filter(|field| both && !same(&field.verdict)).map(|field| {
