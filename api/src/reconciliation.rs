@@ -182,6 +182,9 @@ pub struct Change {
     pub actor: String,
     /// In words.
     pub changes_log: String,
+    /// Why, when a person decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Field by field; empty when the person it was about was erased. Addresses and names are masked for viewers.
     pub fields: Vec<FieldChange>,
 }

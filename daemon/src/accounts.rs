@@ -19,12 +19,9 @@ use crate::{
         bookings, follows, idempotency, interests, launches, lockout,
         outbox::{self, NewEvent},
         reconcile, sessions,
-        users::{self, NewUser},
+        users::{self, ERASED, NewUser},
     },
 };
-
-/// The domain of the placeholders of erased users; mail to it can never be delivered (RFC 2606).
-const ERASED: &str = "@deleted.invalid";
 
 /// A new id in the shape of the document database: seconds, then bits of a `UUIDv7`, which are unique and rise.
 pub fn new_entity_id(clock: &Clock) -> EntityId {

@@ -1,5 +1,7 @@
 -- Of all values that were agreed on, keyed; null when some were not. A sweep asks by it whether a base is up to date.
 ALTER TABLE recon_links ADD COLUMN digest BLOB;
+-- One more at every change: who has seen another one does not write it.
+ALTER TABLE recon_links ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 
 -- What is being written to one entity: made with the write on our side, gone when the change log has it. After a crash
 -- the next who looks at the entity finishes it.

@@ -31,7 +31,7 @@ use crate::{
         nominate::{Nomination, nominate},
         show,
     },
-    store::{jobs as stored, reconcile as store},
+    store::{change_log, jobs as stored, reconcile as store},
 };
 
 /// A writer often tells several changes of one entity: one job looks at all of them.
@@ -232,7 +232,7 @@ async fn changes(
 ) -> ApiResult<Json<ChangePage>> {
     let page = Page::of(query.paging())?;
     let mut tx = app.db.read().await?;
-    let (mut changes, total) = store::changes(&mut tx, &query, page.slice()).await?;
+    let (mut changes, total) = change_log::changes(&mut tx, &query, page.slice()).await?;
     tx.rollback().await?;
     for change in changes.iter_mut().filter(|change| is_private(&caller, change.entity_type)) {
         for field in change.fields.iter_mut().filter(|field| is_personal(&field.field)) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use astrops_api::{
     ids::{self, EntityId, JobId},
-    vocabulary::{EntityType, EventType},
+    vocabulary::{DriftKind, EntityType, EventType},
 };
 use bson::{Document, oid::ObjectId};
 use chrono::{DateTime, Utc};
@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::{
     core::{
+        changes_log,
         codec::{self, Columns, Links},
         guards::Facts,
-        intent::Move,
+        intent::{Fate, Move},
         plan::{Action, History},
-        value::{Base, Side},
+        value::{Record, Side},
     },
     engine::{Engine, Trouble, said},
     facts::{self, Asked},
@@ -32,9 +33,10 @@ use crate::{
     documents::{Change, Changed, Inserted, at},
     logs::Entry,
     store::{
+        change_log::{self, Done},
         drift::{self, Differs},
         intents, logs,
-        reconcile::{self as stored, Done, StoredLink},
+        reconcile::{self as stored, StoredLink},
     },
 };
 
@@ -69,14 +71,20 @@ impl Engine {
         let mut tx = self.db().write().await?;
         let now = self.context.clock.now();
         let mut current = self.locked(&mut tx, views).await?;
+        let entities: Vec<_> = views.iter().map(|view| view.id).collect();
+        let links = stored::links(&mut tx, kind, &entities).await?;
         for view in views {
-            let (record, known) = current.remove(&view.id.0).unwrap_or_default();
-            if record.as_ref() != view.record(Side::Relational) || known != view.facts {
+            let Some((record, known)) = current.remove(&view.id.0) else { continue };
+            let version = |link: Option<&StoredLink>| link.map(|link| link.version);
+            if record.as_ref() != view.record(Side::Relational)
+                || known != view.facts
+                || version(links.get(&view.id.0)) != version(view.link.as_ref())
+            {
                 continue;
             }
             let text = intent::text(&view.plan);
             let plan = view.plan.clone().softened(mapping);
-            let begun = Begun::new(self.context.clock.new_id(), job, &plan, text);
+            let begun = Begun::new(self.context.clock.new_id(), job, mapping, &plan, text);
             let kept = (begun.id, job, begun.to_json(mapping));
             if !intents::begin(&mut tx, kind, view.id, kept, now).await? || !begun.wrote_ours {
                 continue;
@@ -92,7 +100,7 @@ impl Engine {
         &self,
         tx: &mut Tx,
         views: &[&View],
-    ) -> Result<BTreeMap<Uuid, (Option<super::core::value::Record>, Facts)>, sqlx::Error> {
+    ) -> Result<BTreeMap<Uuid, (Option<Record>, Facts)>, sqlx::Error> {
         let Some(first) = views.first() else { return Ok(BTreeMap::new()) };
         let mapping = &first.mapping;
         let launches = views.iter().flat_map(|view| &view.references);
@@ -162,7 +170,10 @@ impl Engine {
     }
 
     /// Writes the documents of what was begun. A document that somebody else wrote meanwhile is left as it is.
-    pub(super) async fn write_documents(&self, views: &[&View]) -> Result<Vec<Result<(), Trouble>>, Trouble> {
+    pub(super) async fn write_documents(
+        &self,
+        views: &[&View],
+    ) -> Result<Vec<Result<Fate, Trouble>>, Trouble> {
         let now = bson::DateTime::from_millis(self.context.clock.now().timestamp_millis());
         let (mut news, mut changes) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
         for (place, view) in views.iter().enumerate() {
@@ -183,7 +194,7 @@ impl Engine {
                 changes.1.push(change(id, &current, fields, now));
             }
         }
-        let mut written: Vec<Result<(), Trouble>> = views.iter().map(|_| Ok(())).collect();
+        let mut written: Vec<Result<Fate, Trouble>> = views.iter().map(|_| Ok(Fate::Unknown)).collect();
         let Some(collection) = views.first().map(|view| facts::collection(view.plan.entity)) else {
             return Ok(written);
         };
@@ -191,7 +202,8 @@ impl Engine {
         let taken = |index: &str| refused(format!("another document has the same value in {index}"));
         for (place, done) in news.0.into_iter().zip(self.documents.insert(collection, &news.1).await?) {
             written[place] = match done {
-                Inserted::Done | Inserted::Exists => Ok(()),
+                Inserted::Done => Ok(Fate::Written),
+                Inserted::Exists => Ok(Fate::Unknown),
                 Inserted::Taken(index) => taken(&index),
                 Inserted::Refused(why) => refused(why),
             };
@@ -199,7 +211,8 @@ impl Engine {
         let changed = self.documents.compare_and_set(collection, &changes.1).await?;
         for (place, done) in changes.0.into_iter().zip(changed) {
             written[place] = match done {
-                Changed::Done | Changed::Stale => Ok(()),
+                Changed::Done => Ok(Fate::Written),
+                Changed::Stale => Ok(Fate::Unknown),
                 Changed::Taken(index) => taken(&index),
                 Changed::Refused(why) => refused(why),
             };
@@ -220,12 +233,20 @@ impl Engine {
         }
         let mut tx = self.db().write().await?;
         let now = self.context.clock.now();
-        let (mut agreed, mut entries) = (Vec::new(), Vec::new());
+        let (mut agreed, mut entries, mut log) = (Vec::new(), Vec::new(), Vec::new());
         for ((view, refused), told) in ends.iter().zip(&mut told) {
-            told.extend(self.log_begun(&mut tx, view, *refused, job, now).await?);
+            if let Some(finished) = self.finished(&mut tx, view).await? {
+                // What another job began is that job's to tell.
+                told.extend((finished.job == job).then(|| finished.text.clone()));
+                log.push(finished);
+            }
+            let link = self.link_after(view);
+            if let Some(link) = link.filter(|link| view.link.as_ref().is_none_or(|old| !old.says(link))) {
+                stored::agree(&mut tx, view.plan.entity, view.id, view.link.as_ref(), &link, now).await?;
+            }
             if let Some(refused) = refused {
                 let text = refused.to_string();
-                self.note(&mut tx, view, astrops_api::vocabulary::DriftKind::Differs, &text, now).await?;
+                self.note(&mut tx, view, DriftKind::Differs, &text, now).await?;
             } else if view.plan.is_quiet() {
                 let (entry, agrees) = self.remember(&mut tx, view, told, job, now).await?;
                 entries.extend(entry);
@@ -236,48 +257,52 @@ impl Engine {
             drift::forget(&mut tx, view.plan.entity, &agreed).await?;
         }
         logs::insert(&mut tx, &entries).await?;
+        let Some((view, _)) = ends.first() else { return Ok(told) };
+        let rows: Vec<_> = log
+            .iter()
+            .map(|one| Done {
+                id: self.context.clock.new_id(),
+                kind: view.plan.entity,
+                entity: one.entity,
+                job: one.job,
+                text: &one.text,
+                fields: &one.changes,
+                at: now,
+            })
+            .collect();
+        change_log::append(&mut tx, &rows).await?;
         tx.commit().await?;
         Ok(told)
     }
 
     /// Nothing of it is news.
     fn is_known(&self, view: &View) -> bool {
-        let (how, link) = (view.how(), self.link_after(view));
-        let known = view.drift.as_ref().map(|drift| drift.kind);
-        let same_link = link.is_none() || link == view.link;
-        view.next() == Move::Rest && how.is_none() && known.is_none() && same_link
+        let same =
+            self.link_after(view).is_none_or(|link| view.link.as_ref().is_some_and(|old| old.says(&link)));
+        view.next == Move::Rest && view.how().is_none() && view.drift.is_none() && same
     }
 
-    /// What was begun, into the change log, unless somebody else has put it there; in words.
-    async fn log_begun(
-        &self,
-        tx: &mut Tx,
-        view: &View,
-        refused: Option<&Trouble>,
-        job: JobId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<String>, sqlx::Error> {
+    /// What was begun, for the change log, unless somebody else has put it there.
+    async fn finished(&self, tx: &mut Tx, view: &View) -> Result<Option<Finished>, sqlx::Error> {
         let (kind, Some(begun)) = (view.plan.entity, &view.begun) else { return Ok(None) };
         if !intents::finish(tx, kind, view.id, begun.id).await? {
             return Ok(None);
         }
-        let (text, changes) = match view.next() {
-            Move::Finish { complete: true } => (begun.text.clone(), begun.changes.clone()),
-            _ if !begun.wrote_ours => return Ok(None),
-            _ => begun.ours_only(refused.is_some()),
-        };
-        let (id, fields) = (self.context.clock.new_id(), &Json::from(changes));
-        let done = Done { id, kind, entity: view.id, job: begun.job, text: &text, fields, at: now };
-        stored::record(tx, &done).await?;
-        // What another job began is that job's to tell.
-        Ok((begun.job == job).then_some(text))
+        let fate = if let Move::Finish(fate) = view.next { fate } else { Fate::Refused };
+        let told = begun.told(fate);
+        Ok(told.map(|(text, changes)| Finished {
+            entity: view.id,
+            job: begun.job,
+            text,
+            changes: changes.into(),
+        }))
     }
 
     async fn note(
         &self,
         tx: &mut Tx,
         view: &View,
-        how: astrops_api::vocabulary::DriftKind,
+        how: DriftKind,
         text: &str,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
@@ -295,9 +320,6 @@ impl Engine {
         now: DateTime<Utc>,
     ) -> Result<(Option<astrops_api::logs::LogEntry>, bool), sqlx::Error> {
         let (kind, id) = (view.plan.entity, view.id);
-        if let Some(link) = self.link_after(view).filter(|link| view.link.as_ref() != Some(link)) {
-            stored::agree(tx, kind, id, &link, now).await?;
-        }
         let text = said(written, view);
         let mut news = !written.is_empty();
         let mut over = "";
@@ -307,7 +329,7 @@ impl Engine {
             }
         } else {
             let fields = Json::from(show::conflicts(view));
-            let waits = super::core::changes_log::text(&view.plan);
+            let waits = changes_log::text(&view.plan);
             let done = Done {
                 id: self.context.clock.new_id(),
                 kind,
@@ -320,7 +342,7 @@ impl Engine {
             stored::open_conflict(tx, &done, view.severity()).await?;
         }
         if let Some(how) = view.how() {
-            let waits = super::core::changes_log::text(&view.plan);
+            let waits = changes_log::text(&view.plan);
             news |= view.drift.as_ref().is_none_or(|drift| drift.kind != how || drift.text != waits);
             self.note(tx, view, how, &waits, now).await?;
         }
@@ -333,34 +355,39 @@ impl Engine {
         Ok((news.then(entry), view.how().is_none()))
     }
 
-    /// What is agreed on now: only values that both were seen to hold, else what was known before.
+    /// What is agreed on now.
     fn link_after(&self, view: &View) -> Option<StoredLink> {
         let mapping = &view.mapping;
-        let known = view.link.as_ref();
-        let planned = match &view.plan.history {
+        let version = 0; // the store's to count
+        let base = match view.agreed.as_ref()? {
             History::New => return None,
             History::Deleted => {
+                let known = view.link.as_ref();
                 let base = known.map_or_else(|| Json::Object(Map::new()), |link| link.base.clone());
-                return Some(StoredLink { base, deleted: true, digest: None });
+                return Some(StoredLink { base, deleted: true, digest: None, version });
             }
-            History::Agreed(base) => base,
+            History::Agreed(base) => codec::base_to_json(mapping, base),
         };
         let sides = (view.record(Side::Document), view.record(Side::Relational));
-        let (Some(document), Some(relational)) = sides else { return view.link.clone() };
-        let base = known.map(|link| codec::base_from_json(mapping, &link.base));
-        let same = |index: usize| document.at(index) == relational.at(index);
-        let values = (0..mapping.fields().len()).map(|index| {
-            let held = planned
-                .at(index)
-                .filter(|value| document.at(index) == *value && same(index) && mapping.is_compared(index));
-            held.or_else(|| base.as_ref().and_then(|base| base.at(index))).cloned()
-        });
-        let base = codec::base_to_json(mapping, &Base::new(values.collect()));
-        let all = mapping.compared().all(same);
-        let object = ids::extract(view.id.0).unwrap_or_default();
-        let digest = || self.rules.hasher.row(mapping, &object, document).to_be_bytes().to_vec();
-        Some(StoredLink { base, deleted: false, digest: all.then(digest) })
+        let digest = match sides {
+            (Some(document), Some(relational))
+                if mapping.compared().all(|at| document.at(at) == relational.at(at)) =>
+            {
+                let object = ids::extract(view.id.0).unwrap_or_default();
+                Some(self.rules.hasher.row(mapping, &object, document).to_be_bytes().to_vec())
+            }
+            _ => None,
+        };
+        Some(StoredLink { base, deleted: false, digest, version })
     }
+}
+
+/// What was written to an entity.
+struct Finished {
+    entity: EntityId,
+    job: JobId,
+    text: String,
+    changes: Json,
 }
 
 /// Puts fields into a document if it still says there what was seen, and was not touched otherwise.

@@ -18,12 +18,12 @@ use uuid::Uuid;
 use super::{
     core::{
         changes_log,
-        intent::Move,
+        intent::{Fate, Move},
         plan::{History, Reason},
         value::Side,
     },
     facts,
-    look::View,
+    look::{Fates, View},
     rules::Rules,
 };
 use crate::{
@@ -107,6 +107,8 @@ struct Case {
     id: EntityId,
     tries: u32,
     texts: Vec<String>,
+    /// What is known of the document that it was about to write.
+    fate: Option<(Uuid, Fate)>,
     outcome: Option<Result<Report, Trouble>>,
 }
 
@@ -148,8 +150,10 @@ impl Engine {
         depth: u32,
     ) -> BoxFuture<'a, Result<Vec<Result<Report, Trouble>>, Trouble>> {
         async move {
-            let mut cases: Vec<Case> =
-                ids.iter().map(|&id| Case { id, tries: 0, texts: Vec::new(), outcome: None }).collect();
+            let mut cases: Vec<Case> = ids
+                .iter()
+                .map(|&id| Case { id, tries: 0, texts: Vec::new(), fate: None, outcome: None })
+                .collect();
             let mut is_first = true;
             loop {
                 let mut open: Vec<&mut Case> =
@@ -158,11 +162,12 @@ impl Engine {
                     break;
                 }
                 let wanted: Vec<_> = open.iter().map(|case| case.id).collect();
-                let mut views = self.look_at(kind, &wanted).await?;
+                let fates: Fates = open.iter().filter_map(|case| case.fate).collect();
+                let mut views = self.look_at(kind, &wanted, &fates).await?;
                 if is_first && depth > 0 {
                     is_first = false;
                     if self.make_references(&views, job, depth - 1).await? {
-                        views = self.look_at(kind, &wanted).await?;
+                        views = self.look_at(kind, &wanted, &fates).await?;
                     }
                 }
                 self.step(&mut open, &views, job).await?;
@@ -181,7 +186,7 @@ impl Engine {
                 case.outcome = Some(Err(Trouble::Absent(view.plan.entity, named)));
                 continue;
             }
-            let next = view.next();
+            let next = view.next;
             if matches!(next, Move::Begin | Move::Document) {
                 case.tries += 1;
                 if case.tries > TRIES {
@@ -192,7 +197,7 @@ impl Engine {
             match next {
                 Move::Begin => begin.push(at),
                 Move::Document => document.push(at),
-                Move::Rest | Move::Finish { .. } => end.push((at, None)),
+                Move::Rest | Move::Finish(_) => end.push((at, None)),
             }
         }
         let of = |places: &[usize]| -> Vec<&View> { places.iter().map(|&at| &views[at]).collect() };
@@ -202,6 +207,8 @@ impl Engine {
             }
         }
         for (at, written) in document.iter().zip(self.write_documents(&of(&document)).await?) {
+            let fate = *written.as_ref().unwrap_or(&Fate::Refused);
+            cases[*at].fate = views[*at].begun.as_ref().map(|begun| (begun.id, fate));
             if let Err(refused) = written {
                 end.push((*at, Some(refused)));
             }

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::{
     core::{
         changes_log, codec,
-        intent::{Intent, Seen},
+        intent::{Fate, Intent, Moved},
         mapping::Mapping,
-        plan::{Action, Plan, Standing, Write},
+        plan::{Action, Plan, Write},
         value::{Record, Side, Value},
     },
     show,
@@ -35,32 +35,29 @@ pub struct Begun {
 
 impl Begun {
     /// By a job, with a plan that is softened.
-    pub fn new(id: Uuid, job: JobId, plan: &Plan, text: String) -> Self {
+    pub fn new(id: Uuid, job: JobId, mapping: &Mapping, plan: &Plan, text: String) -> Self {
         Self {
             id,
             job,
-            intent: plan.intent(),
+            intent: plan.intent(mapping),
             text,
             changes: show::changes(plan),
             wrote_ours: plan.actions.relational != Action::Keep,
         }
     }
 
-    /// Where the document stands.
-    pub fn standing(&self, document: Seen<'_>) -> Standing {
-        self.intent.standing(document)
-    }
-
-    /// What was written when the document was not: in words, and the changes of our side.
-    pub fn ours_only(&self, is_refused: bool) -> (String, Vec<Json>) {
-        let ours = |change: &&Json| change["written"] == Side::Relational.as_str();
-        let why = if is_refused {
-            "the documents refused their part"
-        } else {
-            "somebody else wrote the document first"
+    /// What the change log says of it: in words, and field by field; nothing when nothing was written.
+    pub fn told(&self, fate: Fate) -> Option<(String, Vec<Json>)> {
+        let why = match fate {
+            Fate::Written => return Some((self.text.clone(), self.changes.clone())),
+            Fate::Refused => "the documents refused their part",
+            Fate::Unknown => {
+                "whether the document was written is not known: we were interrupted, and it says something else"
+            }
         };
-        let text = format!("{}; {why}", self.text);
-        (text, self.changes.iter().filter(ours).cloned().collect())
+        let ours = |change: &&Json| change["written"] == Side::Relational.as_str();
+        let changes = self.changes.iter().filter(ours).cloned().collect();
+        (self.wrote_ours || fate == Fate::Unknown).then(|| (format!("{}; {why}", self.text), changes))
     }
 
     /// As it is stored.
@@ -85,6 +82,16 @@ impl Begun {
             create,
             update,
             deletes: self.intent.deletes,
+            moved: self
+                .intent
+                .moved
+                .iter()
+                .map(|moved| Agreed {
+                    field: name(moved.index),
+                    written: moved.written == Side::Relational,
+                    value: moved.value.to_json(),
+                })
+                .collect(),
             text: self.text.clone(),
             changes: self.changes.clone(),
             wrote_ours: self.wrote_ours,
@@ -96,7 +103,11 @@ impl Begun {
     /// As it was stored. What cannot be read any more (an older version's) counts as written by somebody else.
     pub fn from_json(mapping: &Mapping, id: Uuid, job: JobId, stored: Json) -> Self {
         let stored: Stored = serde_json::from_value(stored).unwrap_or_default();
-        let intent = Intent { document: stored.action(mapping), deletes: stored.deletes };
+        let intent = Intent {
+            document: stored.action(mapping),
+            deletes: stored.deletes,
+            moved: stored.moved(mapping),
+        };
         let Stored { text, changes, wrote_ours, .. } = stored;
         Self { id, job, intent, text, changes, wrote_ours }
     }
@@ -110,9 +121,18 @@ struct Stored {
     #[serde(skip_serializing_if = "Option::is_none")]
     update: Option<Vec<Kept>>,
     deletes: bool,
+    moved: Vec<Agreed>,
     text: String,
     changes: Vec<Json>,
     wrote_ours: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Agreed {
+    field: String,
+    #[serde(rename = "here")]
+    written: bool,
+    value: Json,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +143,16 @@ struct Kept {
 }
 
 impl Stored {
+    fn moved(&self, mapping: &Mapping) -> Vec<Moved> {
+        let moved = |agreed: &Agreed| {
+            let index = mapping.index(&agreed.field)?;
+            let value = codec::from_json(&mapping.fields()[index], &agreed.value).ok()?;
+            let written = if agreed.written { Side::Relational } else { Side::Document };
+            Some(Moved { index, written, value })
+        };
+        self.moved.iter().filter_map(moved).collect()
+    }
+
     fn action(&self, mapping: &Mapping) -> Action {
         let value = |index: usize, json: &Json| codec::from_json(&mapping.fields()[index], json).ok();
         if let Some(held) = &self.create {

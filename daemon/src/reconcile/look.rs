@@ -7,15 +7,16 @@ use astrops_api::{
     vocabulary::{DriftKind, EntityType, Severity},
 };
 use bson::{Document, oid::ObjectId};
+use uuid::Uuid;
 
 use super::{
     core::{
         codec::{self, Fault, Links},
         guards::Facts,
-        intent::{self, Move},
+        intent::{Decision, Fate, Move, decide},
         mapping::Mapping,
-        merge::{Seen, Situation, merge},
-        plan::{History, Plan, Standing},
+        merge::{Seen, Situation},
+        plan::{History, Plan},
         value::{Id, Pair, Record, Side},
     },
     engine::{Engine, Trouble},
@@ -47,7 +48,14 @@ pub struct View {
     pub(super) link: Option<StoredLink>,
     pub(super) drift: Option<StoredDrift>,
     pub(super) begun: Option<Begun>,
+    /// What is next for it.
+    pub(super) next: Move,
+    /// What both are known to have held when that is done.
+    pub(super) agreed: Option<History>,
 }
+
+/// What this process knows of documents that it was about to write, by intent.
+pub type Fates = BTreeMap<Uuid, Fate>;
 
 impl View {
     /// What one side says.
@@ -61,15 +69,6 @@ impl View {
     /// On neither side, and it never was.
     pub fn is_absent(&self) -> bool {
         self.situation.seen == Pair::default() && self.link.is_none() && self.begun.is_none()
-    }
-
-    /// What is next for it.
-    pub fn next(&self) -> Move {
-        intent::next(self.standing(), &self.plan)
-    }
-
-    fn standing(&self) -> Option<Standing> {
-        Some(self.begun.as_ref()?.standing(document_of(&self.situation.seen.document)))
     }
 
     /// How bad what waits for a person is.
@@ -102,18 +101,10 @@ impl View {
     }
 }
 
-fn document_of(seen: &Seen) -> intent::Seen<'_> {
-    match seen {
-        Seen::Missing => intent::Seen::Missing,
-        Seen::Row { record, .. } => intent::Seen::Row(record),
-        Seen::Unreadable(_) => intent::Seen::Unreadable,
-    }
-}
-
 impl Engine {
     /// What both sides of one entity say now, and what would be done.
     pub async fn look(&self, kind: EntityType, id: EntityId) -> Result<View, Trouble> {
-        let view = self.look_at(kind, &[id]).await?.pop().ok_or(Trouble::Restless)?;
+        let view = self.look_at(kind, &[id], &Fates::new()).await?.pop().ok_or(Trouble::Restless)?;
         if view.is_absent() {
             let named = ids::object_hex(id.0).unwrap_or_default();
             return Err(Trouble::Absent(kind, named));
@@ -122,27 +113,18 @@ impl Engine {
     }
 
     /// The same for many entities of a kind, in the order of `entities`.
-    pub async fn look_at(&self, kind: EntityType, entities: &[EntityId]) -> Result<Vec<View>, Trouble> {
+    ///
+    /// Our side is read before the documents: it is read again under lock before anything is written, so what the
+    /// documents say is never older than what our side says.
+    pub async fn look_at(
+        &self,
+        kind: EntityType,
+        entities: &[EntityId],
+        fates: &Fates,
+    ) -> Result<Vec<View>, Trouble> {
         let mapping = self.rules.mapping(kind);
-        let objects = entities
-            .iter()
-            .map(|id| ids::extract(id.0).map(ObjectId::from_bytes).ok_or(Trouble::Foreign(kind, id.0)));
-        let objects = objects.collect::<Result<Vec<_>, _>>()?;
-        let mut documents: BTreeMap<Id, (Option<Document>, Seen)> = BTreeMap::new();
-        for row in self.documents.get(facts::collection(kind), &objects).await? {
-            let read = match row.document() {
-                Err(malformed) => (None, Seen::Unreadable(vec![unreadable(malformed.why)])),
-                Ok(document) => {
-                    let updated_at =
-                        document.get_datetime("updatedAt").ok().map(|time| time.timestamp_millis());
-                    let said = seen(codec::from_document(mapping, &document), updated_at);
-                    (Some(document), said)
-                }
-            };
-            documents.insert(row.id.bytes(), read);
-        }
-        let mut tx = self.db().read().await?;
         let rows: Vec<_> = entities.iter().map(|id| id.0).collect();
+        let mut tx = self.db().read().await?;
         let mut ours: BTreeMap<_, _> = relational::read_many(&mut tx, mapping, &rows)
             .await?
             .into_iter()
@@ -151,30 +133,29 @@ impl Engine {
                 (id, seen(record, Some(updated_at.timestamp_millis())))
             })
             .collect();
+        let mut links = stored::links(&mut tx, kind, entities).await?;
+        let mut begun = intents::of(&mut tx, kind, entities).await?;
+        let mut drifts = drift::of(&mut tx, kind, entities).await?;
+        tx.rollback().await?;
+        let mut documents = self.documents_of(mapping, entities).await?;
         let sides: Vec<_> = entities
             .iter()
-            .zip(&objects)
-            .map(|(id, object)| {
-                let (document, said) = documents.remove(&object.bytes()).unwrap_or_default();
+            .map(|id| {
+                let object = ids::extract(id.0).unwrap_or_default();
+                let (document, said) = documents.remove(&object).unwrap_or_default();
                 let seen = Pair { document: said, relational: ours.remove(&id.0).unwrap_or_default() };
                 let records = [record_of(&seen.document), record_of(&seen.relational)];
                 let references = facts::references(mapping, &records);
                 (document, seen, references)
             })
             .collect();
-        let asked: Vec<_> = entities
-            .iter()
-            .zip(&sides)
-            .map(|(id, (_, seen, references))| Asked {
-                id: id.0,
-                ours: record_of(&seen.relational),
-                references,
-            })
-            .collect();
-        let known = facts::relational(&mut tx, mapping, &asked).await?;
-        let mut links = stored::links(&mut tx, kind, entities).await?;
-        let mut begun = intents::of(&mut tx, kind, entities).await?;
-        let mut drifts = drift::of(&mut tx, kind, entities).await?;
+        let asked = entities.iter().zip(&sides).map(|(id, (_, seen, references))| Asked {
+            id: id.0,
+            ours: record_of(&seen.relational),
+            references,
+        });
+        let mut tx = self.db().read().await?;
+        let known = facts::relational(&mut tx, mapping, &asked.collect::<Vec<_>>()).await?;
         tx.rollback().await?;
         let all = sides.iter().flat_map(|(_, _, references)| references);
         let dangling = facts::dangling_documents(&self.documents, all).await?;
@@ -190,21 +171,59 @@ impl Engine {
                 looked.dangling.extend(nowhere.map(|(_, id)| (Side::Document, *id)));
                 let since = drift.as_ref().and_then(|drift| drift.missing_since);
                 looked.grace_over = since.is_some_and(|since| now - since >= self.rules.grace);
-                let is_deleted = begun.as_ref().is_some_and(|begun| {
-                    begun.intent.deletes && begun.standing(document_of(&seen.document)) == Standing::After
-                });
                 let history = match &link {
-                    _ if is_deleted => History::Deleted,
                     None => History::New,
                     Some(link) if link.deleted => History::Deleted,
                     Some(link) => History::Agreed(codec::base_from_json(mapping, &link.base)),
                 };
-                let situation = Situation { history, seen, facts: looked };
-                let plan = merge(mapping, &situation);
-                let mapping = mapping.clone();
-                View { id, mapping, situation, plan, document, references, facts: known, link, drift, begun }
+                let situation = Situation { history, seen, facts: looked, ..Situation::default() };
+                let fate = |begun: &Begun| fates.get(&begun.id).copied().unwrap_or_default();
+                let decision =
+                    decide(mapping, situation, begun.as_ref().map(|begun| (&begun.intent, fate(begun))));
+                let agreed = decision.agreed(mapping);
+                let Decision { next, situation, plan } = decision;
+                let (mapping, facts) = (mapping.clone(), known);
+                View {
+                    id,
+                    mapping,
+                    situation,
+                    plan,
+                    document,
+                    references,
+                    facts,
+                    link,
+                    drift,
+                    begun,
+                    next,
+                    agreed,
+                }
             });
         Ok(views.collect())
+    }
+
+    async fn documents_of(
+        &self,
+        mapping: &Mapping,
+        entities: &[EntityId],
+    ) -> Result<BTreeMap<Id, (Option<Document>, Seen)>, Trouble> {
+        let object = |id: &EntityId| {
+            ids::extract(id.0).map(ObjectId::from_bytes).ok_or(Trouble::Foreign(mapping.entity, id.0))
+        };
+        let objects = entities.iter().map(object).collect::<Result<Vec<_>, _>>()?;
+        let mut documents = BTreeMap::new();
+        for row in self.documents.get(facts::collection(mapping.entity), &objects).await? {
+            let read = match row.document() {
+                Err(malformed) => (None, Seen::Unreadable(vec![unreadable(malformed.why)])),
+                Ok(document) => {
+                    let updated_at = document.get_datetime("updatedAt").ok();
+                    let updated_at = updated_at.map(|time| time.timestamp_millis());
+                    let said = seen(codec::from_document(mapping, &document), updated_at);
+                    (Some(document), said)
+                }
+            };
+            documents.insert(row.id.bytes(), read);
+        }
+        Ok(documents)
     }
 }
 

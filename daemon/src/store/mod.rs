@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod bookings;
 pub mod capacity;
+pub mod change_log;
 pub mod contacts;
 pub mod cursor;
 pub mod drift;

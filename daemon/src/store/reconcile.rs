@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use astrops_api::{
     ids::{EntityId, JobId, object_hex},
-    reconciliation::{Change, ChangeQuery, Conflict, ConflictQuery, NewEvent, ReconEvent},
+    reconciliation::{Conflict, ConflictQuery, NewEvent, ReconEvent},
     vocabulary::{EntityType, JobStatus, Order, ReconAction, Severity},
 };
 use chrono::{DateTime, Utc};
@@ -12,11 +12,12 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{AMONG, Slice, listed};
+pub use super::change_log::Done;
+use super::{AMONG, Slice, change_log, listed};
 use crate::db::{Tx, on};
 
 /// What is known of an entity's past.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StoredLink {
     /// What both were last seen to hold, by field.
     pub base: Value,
@@ -24,6 +25,15 @@ pub struct StoredLink {
     pub deleted: bool,
     /// Of all compared values, when all of them were agreed on.
     pub digest: Option<Vec<u8>>,
+    /// One more at every change.
+    pub version: i64,
+}
+
+impl StoredLink {
+    /// Whether both say the same.
+    pub fn says(&self, other: &Self) -> bool {
+        (&self.base, self.deleted, &self.digest) == (&other.base, other.deleted, &other.digest)
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -32,6 +42,7 @@ struct LinkRow {
     base: Json<Value>,
     deleted: bool,
     digest: Option<Vec<u8>>,
+    version: i64,
 }
 
 /// The links of some entities, by relational id.
@@ -41,7 +52,7 @@ pub async fn links(
     ids: &[EntityId],
 ) -> Result<BTreeMap<Uuid, StoredLink>, sqlx::Error> {
     let text = format!(
-        "SELECT entity_id, base, deleted, digest FROM recon_links WHERE entity_type = $2 AND entity_id {}",
+        "SELECT entity_id, base, deleted, digest, version FROM recon_links WHERE entity_type = $2 AND entity_id {}",
         tx.text(&AMONG)
     );
     let rows: Vec<LinkRow> = on!(tx, |conn| {
@@ -52,7 +63,10 @@ pub async fn links(
             .await
     })?;
     let link = |row: LinkRow| {
-        (row.entity_id, StoredLink { base: row.base.0, deleted: row.deleted, digest: row.digest })
+        (
+            row.entity_id,
+            StoredLink { base: row.base.0, deleted: row.deleted, digest: row.digest, version: row.version },
+        )
     };
     Ok(rows.into_iter().map(link).collect())
 }
@@ -79,11 +93,12 @@ pub async fn digests(
     })
 }
 
-/// Remembers what both were seen to hold.
+/// Remembers what both were seen to hold, unless somebody else has remembered something since `seen` was read.
 pub async fn agree(
     tx: &mut Tx,
     kind: EntityType,
     id: EntityId,
+    seen: Option<&StoredLink>,
     link: &StoredLink,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -93,7 +108,8 @@ pub async fn agree(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
              ON CONFLICT (entity_type, entity_id) DO UPDATE
                 SET base = excluded.base, deleted = excluded.deleted, digest = excluded.digest,
-                    updated_at = excluded.updated_at",
+                    updated_at = excluded.updated_at, version = recon_links.version + 1
+              WHERE recon_links.version = $8",
         )
         .bind(kind.as_str())
         .bind(id.0)
@@ -102,61 +118,7 @@ pub async fn agree(
         .bind(link.deleted)
         .bind(&link.digest)
         .bind(now)
-        .execute(conn)
-        .await
-        .map(drop)
-    })
-}
-
-/// Remembers what both were seen to hold, each unless its link is no longer what it was when they were read.
-pub async fn adopt(
-    tx: &mut Tx,
-    kind: EntityType,
-    agreed: &[(EntityId, Option<StoredLink>, StoredLink)],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    let ids: Vec<_> = agreed.iter().map(|(id, ..)| *id).collect();
-    let current = links(tx, kind, &ids).await?;
-    for (id, seen, link) in agreed {
-        if current.get(&id.0) == seen.as_ref() {
-            agree(tx, kind, *id, link, now).await?;
-        }
-    }
-    Ok(())
-}
-
-/// What was done to an entity by a job.
-pub struct Done<'a> {
-    /// A `UUIDv7`.
-    pub id: Uuid,
-    /// Its kind.
-    pub kind: EntityType,
-    /// Which.
-    pub entity: EntityId,
-    /// By which job; who asked for it is taken from there.
-    pub job: JobId,
-    /// In words, without values.
-    pub text: &'a str,
-    /// Field by field; or what of it is in conflict.
-    pub fields: &'a Value,
-    /// Now.
-    pub at: DateTime<Utc>,
-}
-
-/// Adds a row to the change log.
-pub async fn record(tx: &mut Tx, done: &Done<'_>) -> Result<(), sqlx::Error> {
-    on!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO recon_changes (id, at, entity_type, entity_id, job_id, actor, text, changes)
-             VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT created_by FROM jobs WHERE id = $5), 'daemon'), $6, $7)",
-        )
-        .bind(done.id)
-        .bind(done.at)
-        .bind(done.kind.as_str())
-        .bind(done.entity.0)
-        .bind(done.job.0)
-        .bind(done.text)
-        .bind(Json(done.fields))
+        .bind(seen.map_or(0, |seen| seen.version))
         .execute(conn)
         .await
         .map(drop)
@@ -208,32 +170,16 @@ pub async fn close_conflict(
     })
 }
 
-/// Empties the values that the change log and the conflicts hold of a person who is erased.
+/// Forgets what the change log and the conflicts hold of a person who is erased.
 pub async fn forget_user(tx: &mut Tx, id: EntityId) -> Result<(), sqlx::Error> {
+    change_log::forget_user(tx, id).await?;
     on!(tx, |conn| {
-        sqlx::query("UPDATE recon_changes SET changes = NULL WHERE entity_type = 'user' AND entity_id = $1")
-            .bind(id.0)
-            .execute(&mut *conn)
-            .await?;
         sqlx::query("DELETE FROM recon_conflicts WHERE entity_type = 'user' AND entity_id = $1")
             .bind(id.0)
             .execute(conn)
             .await
             .map(drop)
     })
-}
-
-#[derive(sqlx::FromRow)]
-struct ChangeRow {
-    id: Uuid,
-    at: DateTime<Utc>,
-    #[sqlx(try_from = "String")]
-    entity_type: EntityType,
-    entity_id: Uuid,
-    job_id: Uuid,
-    actor: String,
-    text: String,
-    changes: Option<Json<Value>>,
 }
 
 macro_rules! push_filter {
@@ -246,43 +192,6 @@ macro_rules! push_filter {
             builder.push(" AND entity_id = ").push_bind(id.0);
         }
     }};
-}
-
-/// The change log, newest first, and how many rows match.
-pub async fn changes(
-    tx: &mut Tx,
-    query: &ChangeQuery,
-    slice: Slice,
-) -> Result<(Vec<Change>, u64), sqlx::Error> {
-    on!(tx, |conn| {
-        let mut count = QueryBuilder::<DB>::new("SELECT COUNT(*) FROM recon_changes WHERE 1 = 1");
-        push_filter!(count, query);
-        if let Some(job) = query.job_id {
-            count.push(" AND job_id = ").push_bind(job.0);
-        }
-        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
-        let mut rows = QueryBuilder::<DB>::new(
-            "SELECT id, at, entity_type, entity_id, job_id, actor, text, changes FROM recon_changes WHERE 1 = 1",
-        );
-        push_filter!(rows, query);
-        if let Some(job) = query.job_id {
-            rows.push(" AND job_id = ").push_bind(job.0);
-        }
-        rows.push(if query.order == Some(Order::Asc) { " ORDER BY id ASC" } else { " ORDER BY id DESC" });
-        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
-        let rows: Vec<ChangeRow> = rows.build_query_as().fetch_all(conn).await?;
-        let change = |row: ChangeRow| Change {
-            id: row.id,
-            at: row.at,
-            entity_type: row.entity_type,
-            entity_id: EntityId(row.entity_id),
-            job_id: JobId(row.job_id),
-            actor: row.actor,
-            changes_log: row.text,
-            fields: row.changes.and_then(|json| serde_json::from_value(json.0).ok()).unwrap_or_default(),
-        };
-        Ok((rows.into_iter().map(change).collect(), total.unsigned_abs()))
-    })
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,5 +1,7 @@
 //! `users`: who can sign in.
 
+use std::collections::BTreeSet;
+
 use astrops_api::{
     auth::User,
     ids::UserId,
@@ -7,10 +9,10 @@ use astrops_api::{
     vocabulary::{Order, Right, Role},
 };
 use chrono::{DateTime, Utc};
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 use uuid::Uuid;
 
-use super::{LIKE, Slice, contains_pattern};
+use super::{AMONG, LIKE, Slice, contains_pattern, listed};
 use crate::db::{Sql, Tx, on};
 
 /// A new user as it is stored.
@@ -204,6 +206,25 @@ pub async fn erase(tx: &mut Tx, id: UserId, email: &str, now: DateTime<Utc>) -> 
         .await
         .map(drop)
     })
+}
+
+/// The domain of the placeholders of erased users; mail to it can never be delivered (RFC 2606).
+pub const ERASED: &str = "@deleted.invalid";
+
+/// Those of some users who were erased.
+pub async fn erased_among(tx: &mut Tx, ids: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let text = format!("SELECT id FROM users WHERE id {} AND email LIKE $2", tx.text(&AMONG));
+    let found: Vec<Uuid> = on!(tx, |conn| {
+        sqlx::query_scalar(AssertSqlSafe(text))
+            .bind(listed(ids.iter().copied()))
+            .bind(format!("%{ERASED}"))
+            .fetch_all(conn)
+            .await
+    })?;
+    Ok(found.into_iter().collect())
 }
 
 macro_rules! push_filter {

@@ -19,7 +19,11 @@ pub fn text(plan: &Plan) -> String {
     let labels = |derived: bool| -> Vec<&str> {
         let wanted =
             |rule| !matches!(rule, Rule::Create | Rule::Delete) && (rule == Rule::Derived) == derived;
-        plan.changes.iter().filter(|change| wanted(change.rule)).map(|change| change.label).collect()
+        let mut labels: Vec<_> =
+            plan.changes.iter().filter(|change| wanted(change.rule)).map(|change| change.label).collect();
+        // A person's value may be written on both sides.
+        labels.dedup();
+        labels
     };
     let (counted, derived) = (labels(false), labels(true));
     if !counted.is_empty() {

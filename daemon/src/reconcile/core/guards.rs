@@ -44,16 +44,26 @@ pub fn veto(name: &str, side: Side, from: &Value, to: &Value, facts: &Facts) -> 
     }
 }
 
+/// Why not even a person's decision writes one field: the write would not bring it about (a cancelled launch stays
+/// inactive whatever its column says), or it is a right that is given elsewhere.
+pub fn bars(name: &str, side: Side, from: &Value, to: &Value, facts: &Facts) -> Option<Reason> {
+    match name {
+        _ if from == to => None,
+        "isActive" => veto(name, side, from, to, facts),
+        "role" if side == Side::Relational => Some(Reason::Role),
+        _ => None,
+    }
+}
+
 /// Why a row must not be deleted by itself: it is `record` on the side that still has it.
 pub fn keeps(mapping: &Mapping, record: &Record, missing: Side, facts: &Facts) -> Option<Reason> {
     let paid = mapping.index("paymentStatus").and_then(|index| record.at(index).word()) == Some("paid");
-    if paid {
-        Some(Reason::DeletedInUse(missing, "it is paid"))
-    } else if facts.dependents > 0 {
-        Some(Reason::DeletedInUse(missing, "active bookings refer to it"))
-    } else {
-        None
-    }
+    if paid { Some(Reason::DeletedPaid(missing)) } else { booked(missing, facts) }
+}
+
+/// Why nobody deletes a row: bookings would lead nowhere.
+pub fn booked(missing: Side, facts: &Facts) -> Option<Reason> {
+    (facts.dependents > 0).then_some(Reason::DeletedBooked(missing))
 }
 
 /// What of the whole row would be wrong with `after` on both sides, in the order of the change log.
@@ -129,8 +139,11 @@ impl Row<'_> {
         matches!(status.and_then(Value::word), Some("confirmed" | "pending"))
     }
 
+    /// Active where it was not: another status, or, by a person's decision, another launch or customer.
     fn becomes_active(&self, side: Side) -> bool {
-        Self::is_active(self.after(side, "status")) && !Self::is_active(self.before(side, "status"))
+        let moved = ["launch", "user"].iter().any(|name| self.before(side, name) != self.after(side, name));
+        Self::is_active(self.after(side, "status"))
+            && (moved || !Self::is_active(self.before(side, "status")))
     }
 
     fn twin(&self, facts: &Facts) -> Option<Conflict> {

@@ -12,6 +12,8 @@
 //! A group is one value. Clearing a field on one side alone is a change like any other and is mirrored: the base proves
 //! that somebody did it. Only where both sides claim the field does nothing never overwrite something.
 //!
+//! What a person chose goes before all of that, and is written to whichever side holds something else.
+//!
 //! A field's conflict holds back that field; a guard's holds back the row. The base keeps what it had for a field in
 //! conflict, and for the whole row when a guard spoke.
 
@@ -20,6 +22,7 @@ use std::ops::Range;
 use astrops_api::vocabulary::EntityType;
 
 use super::{
+    choices::{Choices, DELETION},
     codec::Fault,
     guards::{self, Facts},
     mapping::{Authority, Mapping},
@@ -48,7 +51,8 @@ pub enum Seen {
 }
 
 impl Seen {
-    const fn record(&self) -> Option<&Record> {
+    /// What it says.
+    pub const fn record(&self) -> Option<&Record> {
         if let Self::Row { record, .. } = self { Some(record) } else { None }
     }
 
@@ -66,6 +70,8 @@ pub struct Situation {
     pub seen: Pair<Seen>,
     /// What the rules need to know besides.
     pub facts: Facts,
+    /// What a person decided.
+    pub choices: Choices,
 }
 
 /// Decides what is to be done about one row.
@@ -110,14 +116,16 @@ fn unreadable(mapping: &Mapping, situation: &Situation, faults: &[&Fault]) -> Pl
 
 fn missing(mapping: &Mapping, situation: &Situation, record: &Record, side: Side) -> Plan {
     let mut plan = Plan::nothing(mapping, situation.history.clone());
-    match &situation.history {
-        History::Deleted => plan,
-        History::New => create(mapping, situation, record, side),
-        History::Agreed(_) if !situation.facts.grace_over => {
+    match (&situation.history, situation.choices.deletion()) {
+        (_, Some(kept)) if kept != side => create(mapping, situation, record, side),
+        (History::Agreed(_), Some(_)) => delete(plan, record, side, guards::booked(side, &situation.facts)),
+        (History::Deleted, _) => plan,
+        (History::New, _) => create(mapping, situation, record, side),
+        (History::Agreed(_), None) if !situation.facts.grace_over => {
             plan.waits = Some(side);
             plan
         }
-        History::Agreed(base) => {
+        (History::Agreed(base), None) => {
             let changed: Vec<usize> =
                 mapping.compared().filter(|&index| base.at(index) != Some(record.at(index))).collect();
             let reason = if changed.is_empty() {
@@ -125,27 +133,35 @@ fn missing(mapping: &Mapping, situation: &Situation, record: &Record, side: Side
             } else {
                 Some(Reason::DeletedAndChanged(side))
             };
-            if let Some(reason) = reason {
-                plan.conflicts.push(Conflict { topic: "deletion", fields: changed, reason, whole_row: true });
-            } else {
-                *plan.actions.of_mut(side.other()) = Action::Delete(record.clone());
-                plan.history = History::Deleted;
-            }
+            let mut plan = delete(plan, record, side, reason);
+            plan.conflicts.iter_mut().for_each(|conflict| conflict.fields.clone_from(&changed));
             plan
         }
     }
 }
 
+/// The row, which is missing on `side`, is deleted on the other too, unless a reason forbids it.
+fn delete(mut plan: Plan, record: &Record, side: Side, reason: Option<Reason>) -> Plan {
+    if let Some(reason) = reason {
+        plan.conflicts.push(Conflict { topic: DELETION, fields: Vec::new(), reason, whole_row: true });
+    } else {
+        *plan.actions.of_mut(side.other()) = Action::Delete(record.clone());
+        plan.history = History::Deleted;
+    }
+    plan
+}
+
 /// The row is made on `side` from the other side's `source`; fields that are ignored later are copied once.
 fn create(mapping: &Mapping, situation: &Situation, source: &Record, side: Side) -> Plan {
     let fields = mapping.fields();
+    let decided = situation.choices.over(source);
     let copied = fields
         .iter()
         .enumerate()
-        .map(|(index, field)| if field.is_shared() { source.at(index).clone() } else { Value::Null });
+        .map(|(index, field)| if field.is_shared() { decided.at(index).clone() } else { Value::Null });
     let mut sides = Pair { document: None, relational: None };
     *sides.of_mut(side) = Some(Record::new(copied.collect()));
-    *sides.of_mut(side.other()) = Some(source.clone());
+    *sides.of_mut(side.other()) = Some(decided);
     let mut before = Pair { document: None, relational: None };
     *before.of_mut(side.other()) = Some(source);
 
@@ -162,10 +178,13 @@ fn create(mapping: &Mapping, situation: &Situation, source: &Record, side: Side)
         .filter(|&index| !made.at(index).is_blank())
         .map(|index| change(mapping, &before, None, index, made.at(index), side, Rule::Create, false))
         .collect();
-    // The counters of the side that was there are put right in the same stroke.
+    // The counters of the side that was there are put right in the same stroke, and what a person chose.
     let updates = writes(mapping, side.other(), Some(source), after.of(side.other()).as_ref());
     plan.changes.extend(updates.iter().map(|write| {
-        change(mapping, &before, None, write.index, &write.after, side.other(), Rule::Derived, false)
+        let chosen = situation.choices.at(write.index).is_some();
+        let rule = if chosen { Rule::Decision } else { Rule::Derived };
+        let overridden = chosen && !write.before.is_blank();
+        change(mapping, &before, None, write.index, &write.after, side.other(), rule, overridden)
     }));
     if !updates.is_empty() {
         *plan.actions.of_mut(side.other()) = Action::Update(updates);
@@ -182,6 +201,7 @@ fn create(mapping: &Mapping, situation: &Situation, source: &Record, side: Side)
 enum Verdict {
     Agreed,
     Write { to: Side, rule: Rule },
+    Decided,
     Conflict(Reason),
 }
 
@@ -207,16 +227,20 @@ fn both(mapping: &Mapping, situation: &Situation, document: &Record, relational:
             Verdict::Agreed => unit.for_each(|index| agreed[index] = Some(document.at(index).clone())),
             Verdict::Write { to, rule } => {
                 for index in unit {
-                    let value = before.of(to.other()).map_or(Value::Null, |record| record.at(index).clone());
-                    let replaced = before.of(to).map_or(&Value::Null, |record| record.at(index));
-                    if *replaced != value {
-                        let known = base.and_then(|base| base.at(index));
-                        let overridden = known.map_or(!replaced.is_blank(), |known| known != replaced);
-                        plan.changes
-                            .push(change(mapping, &before, base, index, &value, to, rule, overridden));
+                    let value = decision.sides(to.other()).0.at(index);
+                    plan.changes.extend(decision.write(to, index, value, rule));
+                    set(&mut after, to, index, value.clone());
+                    agreed[index] = Some(value.clone());
+                }
+            }
+            Verdict::Decided => {
+                for index in unit {
+                    let Some(value) = situation.choices.at(index) else { continue };
+                    for to in [Side::Document, Side::Relational] {
+                        plan.changes.extend(decision.write(to, index, value, Rule::Decision));
                         set(&mut after, to, index, value.clone());
                     }
-                    agreed[index] = Some(value);
+                    agreed[index] = Some(value.clone());
                 }
             }
         }
@@ -266,6 +290,9 @@ struct Unit<'a> {
 
 impl Unit<'_> {
     fn verdict(&self) -> Verdict {
+        if self.situation.choices.at(self.places.start).is_some() {
+            return self.barred().map_or(Verdict::Decided, Verdict::Conflict);
+        }
         if self.all(|index| self.document.at(index) == self.relational.at(index)) {
             return Verdict::Agreed;
         }
@@ -331,6 +358,25 @@ impl Unit<'_> {
             let name = self.mapping.fields()[index].name;
             guards::veto(name, to, target.at(index), source.at(index), &self.situation.facts)
         })
+    }
+
+    fn barred(&self) -> Option<Reason> {
+        let relational = self.relational;
+        self.places.clone().find_map(|index| {
+            let name = self.mapping.fields()[index].name;
+            let chosen = self.situation.choices.at(index)?;
+            guards::bars(name, Side::Relational, relational.at(index), chosen, &self.situation.facts)
+        })
+    }
+
+    /// What is written when that side does not hold the value yet.
+    fn write(&self, to: Side, index: usize, value: &Value, rule: Rule) -> Option<Change> {
+        let before = Pair { document: Some(self.document), relational: Some(self.relational) };
+        let replaced = self.sides(to).0.at(index);
+        let known = self.base.and_then(|base| base.at(index));
+        let overridden = known.map_or(!replaced.is_blank(), |known| known != replaced);
+        (replaced != value)
+            .then(|| change(self.mapping, &before, self.base, index, value, to, rule, overridden))
     }
 
     /// That side's record, then the other's.

@@ -22,10 +22,12 @@
 //!
 //! # Files
 //! [`value`] what is compared · [`mapping`] the tables · [`codec`] and [`number`] to and from both databases ·
-//! [`merge`] field by field and row by row · [`guards`] what a whole row must keep · [`plan`] the outcome · [`intent`] carrying it out ·
+//! [`merge`] field by field and row by row · [`choices`] what a person decided · [`guards`] what a whole row must keep ·
+//! [`plan`] the outcome · [`intent`] carrying it out ·
 //! [`changes_log`] the outcome in words · [`digest`] comparing ranges without reading them.
 
 pub mod changes_log;
+pub mod choices;
 pub mod codec;
 pub mod digest;
 pub mod guards;

@@ -98,6 +98,8 @@ pub enum Rule {
     Create,
     /// The row is gone on the other side.
     Delete,
+    /// A person.
+    Decision,
 }
 
 impl fmt::Display for Rule {
@@ -109,6 +111,7 @@ impl fmt::Display for Rule {
             Self::Derived => f.write_str("derived"),
             Self::Create => f.write_str("create"),
             Self::Delete => f.write_str("delete"),
+            Self::Decision => f.write_str("decision"),
         }
     }
 }
@@ -168,9 +171,15 @@ pub enum Reason {
     /// Deleted on one side, edited on the other.
     #[error("it was deleted on the {0} side and changed on the other")]
     DeletedAndChanged(Side),
-    /// Deleted on one side while it matters.
-    #[error("it was deleted on the {0} side, and {1}")]
-    DeletedInUse(Side, &'static str),
+    /// Only an operator's own route makes and unmakes employees.
+    #[error("a role of ours is changed at the user, not by a decision about the sides")]
+    Role,
+    /// Deleted on one side while it is paid.
+    #[error("it was deleted on the {0} side, and it is paid")]
+    DeletedPaid(Side),
+    /// Deleted on one side while bookings need it.
+    #[error("it was deleted on the {0} side, and active bookings refer to it")]
+    DeletedBooked(Side),
     /// It cannot be understood.
     #[error("{0}")]
     Unreadable(Fault),
@@ -231,6 +240,8 @@ pub enum Proposal {
     CancelSeats(i64),
     /// This booking is cancelled.
     CancelBooking,
+    /// The bookings that refer to the row are cancelled; then it can be deleted.
+    CancelBookings,
     /// The row is put right where it is wrong, by hand.
     Correct(Side),
 }
@@ -244,6 +255,7 @@ impl fmt::Display for Proposal {
             Self::RaiseCapacity(seats) => write!(f, "raise the capacity to {seats}"),
             Self::CancelSeats(seats) => write!(f, "cancel bookings of {seats} seats"),
             Self::CancelBooking => f.write_str("cancel this booking"),
+            Self::CancelBookings => f.write_str("cancel the bookings that refer to it"),
             Self::Correct(side) => write!(f, "correct it on the {side} side"),
         }
     }
@@ -264,9 +276,10 @@ impl Reason {
             | Self::TooClose
             | Self::Immutable
             | Self::PaymentRegression { .. } => either(),
-            Self::Cancelled => vec![Proposal::Take(Side::Relational)],
+            Self::Cancelled | Self::Role => vec![Proposal::Take(Side::Relational)],
             Self::NewAdmin => vec![Proposal::Correct(Side::Document)],
-            Self::DeletedAndChanged(gone) | Self::DeletedInUse(gone, _) => {
+            Self::DeletedBooked(gone) => vec![Proposal::Restore(*gone), Proposal::CancelBookings],
+            Self::DeletedAndChanged(gone) | Self::DeletedPaid(gone) => {
                 vec![Proposal::Restore(*gone), Proposal::Delete(gone.other())]
             }
             Self::Unreadable(fault) => vec![Proposal::Correct(fault.side)],

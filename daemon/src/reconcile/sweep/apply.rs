@@ -8,8 +8,9 @@ use astrops_api::{
 use super::{Drive, Halt, KINDS, brakes};
 use crate::{
     reconcile::{
-        core::plan::Action,
+        core::{intent::Move, plan::Action},
         engine::{Report, Trouble},
+        look::Fates,
     },
     store::{drift, sweeps::Amount},
 };
@@ -46,10 +47,10 @@ impl Drive<'_> {
             };
             let mut quiet = Vec::new();
             let mut gone = Vec::new();
-            for view in self.engine.look_at(kind, &found).await.map_err(Halt::Trouble)? {
+            for view in self.engine.look_at(kind, &found, &Fates::new()).await.map_err(Halt::Trouble)? {
                 if view.is_absent() {
                     gone.push(view.id);
-                } else if view.plan.is_quiet() && view.begun.is_none() {
+                } else if view.next == Move::Rest {
                     quiet.push(view.id);
                 } else {
                     let planned = &mut self.sweep.state.planned;

@@ -209,8 +209,8 @@ impl Engine {
                         .map(|at| mapping.is_compared(at).then(|| document.at(at).clone()));
                     let base = codec::base_to_json(mapping, &Base::new(values.collect()));
                     let digest = self.rules.hasher.row(mapping, &object, &document).to_be_bytes().to_vec();
-                    let link = StoredLink { base, deleted: false, digest: Some(digest) };
-                    if links.get(&id.0) != Some(&link) {
+                    let link = StoredLink { base, deleted: false, digest: Some(digest), version: 0 };
+                    if links.get(&id.0).is_none_or(|old| !old.says(&link)) {
                         agreed.push((id, links.get(&id.0).cloned(), link));
                     }
                     continue;
@@ -228,7 +228,9 @@ impl Engine {
         if !agreed.is_empty() {
             let mut tx = self.db().write().await?;
             let now = self.context.clock.now();
-            stored::adopt(&mut tx, kind, &agreed, now).await?;
+            for (id, seen, link) in &agreed {
+                stored::agree(&mut tx, kind, *id, seen.as_ref(), link, now).await?;
+            }
             tx.commit().await?;
         }
         Ok(differing)

@@ -1,7 +1,9 @@
 //! The core against its tables, against an oracle, and against hostile input.
 
+mod choices;
 mod codecs;
 mod digests;
+mod interleavings;
 mod merge_table;
 mod oracle;
 mod properties;
@@ -103,14 +105,14 @@ fn met(
         document: seen(row(Side::Document, entity, document)),
         relational: seen(row(Side::Relational, entity, relational)),
     };
-    Situation { history, seen, facts: Facts::default() }
+    Situation { history, seen, ..Situation::default() }
 }
 
 fn record(seen: &Seen) -> Option<Record> {
     if let Seen::Row { record, .. } = seen { Some(record.clone()) } else { None }
 }
 
-/// The situation after the plan was carried out.
+/// The situation after the plan was carried out, when nobody decides anything more.
 fn carried_out(situation: &Situation, plan: &Plan) -> Situation {
     let again = |side: Side| {
         let was = situation.seen.of(side);
@@ -123,7 +125,7 @@ fn carried_out(situation: &Situation, plan: &Plan) -> Situation {
         }
     };
     let seen = Pair { document: again(Side::Document), relational: again(Side::Relational) };
-    Situation { history: plan.history.clone(), seen, facts: situation.facts.clone() }
+    Situation { history: plan.history.clone(), seen, facts: situation.facts.clone(), ..Situation::default() }
 }
 
 /// The log of a plan, and the value of a field on both sides afterwards.

@@ -123,7 +123,7 @@ fn facts() -> BoxedStrategy<Facts> {
         .boxed()
 }
 
-fn case() -> BoxedStrategy<(Mapping, Situation)> {
+pub fn case() -> BoxedStrategy<(Mapping, Situation)> {
     let entity = proptest::sample::select(vec![LAUNCH, BOOKING, USER]);
     entity
         .prop_flat_map(|entity| {
@@ -137,7 +137,8 @@ fn case() -> BoxedStrategy<(Mapping, Situation)> {
                 let value = |index: usize| mapping.is_compared(index).then(|| record.at(index).clone());
                 History::Agreed(Base::new((0..mapping.fields().len()).map(value).collect()))
             });
-            (mapping, Situation { history, seen: Pair { document, relational }, facts })
+            let seen = Pair { document, relational };
+            (mapping, Situation { history, seen, facts, ..Situation::default() })
         })
         .boxed()
 }
@@ -160,7 +161,7 @@ fn mirrored(mapping: &Mapping, situation: &Situation) -> (Mapping, Situation) {
         free.map(|(index, field)| (field.name.to_owned(), swapped(mapping.authority(index)))).collect();
     let seen =
         Pair { document: situation.seen.relational.clone(), relational: situation.seen.document.clone() };
-    let situation = Situation { history: situation.history.clone(), seen, facts: situation.facts.clone() };
+    let situation = Situation { seen, ..situation.clone() };
     (Mapping::with(mapping.entity, &overrides).unwrap(), situation)
 }
 
