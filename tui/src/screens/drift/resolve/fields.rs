@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::files::SidesFile;
 
+/// The topic of a row that is missing on one side: whether it goes or comes back is decided by a side.
+const DELETION: &str = "deletion";
+
 /// What would happen to a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -58,6 +61,9 @@ impl Field {
         let derived = self.authority.as_deref() == Some("derived");
         match (self.verdict, choice) {
             (Verdict::NotCompared, _) => Err(format!("{} is not compared", self.label)),
+            _ if self.whole_row && self.key != DELETION => {
+                Err(format!("{} is not decided by itself: see what could be done", self.label))
+            }
             _ if derived => Err(format!("{} is counted from bookings: nobody chooses it", self.label)),
             (Verdict::Equal, Choice::Document | Choice::Relational) => {
                 Err(format!("both sides hold the same {}", self.label))
@@ -82,9 +88,8 @@ impl Field {
 pub fn fields(file: &SidesFile, mapping: Option<&EntityMapping>) -> Vec<Field> {
     let diff = &file.diff;
     let about_row = |conflict: &&ConflictField| {
-        !conflict.fields.iter().any(|name| diff.fields.iter().any(|field| field.field == *name))
-            || diff.document == "missing"
-            || diff.relational == "missing"
+        conflict.topic == DELETION
+            || !conflict.fields.iter().any(|name| diff.fields.iter().any(|field| field.field == *name))
     };
     let rows = diff.conflicts.iter().filter(about_row).map(|conflict| Field {
         key: conflict.topic.clone(),
