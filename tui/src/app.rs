@@ -516,6 +516,7 @@ fn report(change: &Change, outcomes: &[Outcome]) -> Vec<Effect> {
         [Outcome { target, result: Ok(more) }] if more.is_empty() => format!("{target} {verb}"),
         [Outcome { target, result: Ok(more) }] => format!("{target} {verb}: {more}"),
         [Outcome { target, result: Err(reason) }] => format!("{target}: {reason}"),
+        _ if refused.is_empty() => format!("{done} {verb}"),
         _ => format!("{done} {verb}, {} refused", refused.len()),
     };
     if refused.is_empty() {

@@ -185,7 +185,7 @@ pub fn changes(number: usize) -> Arc<ChangePage> {
     let change = |place: usize, log: &str, fields: Value| {
         json!({"id": id(800 + place), "at": now() - TimeDelta::minutes(i64::try_from(place * 7).unwrap()),
             "entityType": name, "entityId": entity(digit, number), "jobId": id(5), "actor": "ana@astrobookings.example",
-            "changesLog": log, "fields": fields})
+            "changesLog": log, "fields": fields, "reason": (place == 0).then_some("the customer paid for four")})
     };
     let rows = [
         change(0, "Updated 2 fields: quantity, amount", json!(resolution.changes)),

@@ -208,6 +208,12 @@ fn a_value_is_typed_and_a_group_is_decided_together() {
     harness.press("j > p");
     let [Decision::Resolve(_, body)] = tried(&harness)[..] else { panic!("{:?}", harness.asked) };
     assert_eq!(body.choices.keys().collect::<Vec<_>>(), ["cancellationReason", "totalAmount"]);
+    // Nothing, too, is something that both sides agreed on.
+    harness.press("b p");
+    let Some(Decision::Resolve(_, body)) = tried(&harness).last().copied() else {
+        panic!("{:?}", harness.asked)
+    };
+    assert_eq!(body.choices["cancellationReason"], Choice::Base);
     harness.press("j <");
     assert!(harness.screen(80, 24).contains("take document: both sides hold the same booked"));
 }

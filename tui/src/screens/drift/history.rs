@@ -181,6 +181,7 @@ fn lines(change: &Change, mappings: Option<&Mappings>, context: &Context<'_>) ->
         (format!("{}  by {}", format::full(change.at), change.actor), Style::new()),
         (format!("job {} - l shows it", change.job_id), look.dim),
     ];
+    lines.extend(change.reason.iter().map(|reason| (format!("because {reason}"), Style::new())));
     lines.extend(change.fields.iter().map(|field| (words::written(field, mapping), look.active)));
     if change.fields.is_empty() {
         lines.push((

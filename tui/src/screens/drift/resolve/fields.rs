@@ -106,6 +106,9 @@ pub fn fields(file: &SidesFile, mapping: Option<&EntityMapping>) -> Vec<Field> {
         whole_row: true,
     });
     let mut fields: Vec<Field> = rows.collect();
+    // A base of nothing travels like no base; that the row has one shows in its other fields.
+    let agreed = diff.fields.iter().any(|field| field.base.is_some());
+    let base = |base: &Option<Value>| base.clone().or_else(|| agreed.then_some(Value::Null));
     fields.extend(diff.fields.iter().map(|field| {
         let known = mapping.and_then(|entity| entity.fields.iter().find(|row| row.field == field.field));
         let verdict = match field.verdict.as_str() {
@@ -118,7 +121,7 @@ pub fn fields(file: &SidesFile, mapping: Option<&EntityMapping>) -> Vec<Field> {
         Field {
             key: field.field.clone(),
             label: field.label.clone(),
-            base: field.base.clone(),
+            base: base(&field.base).filter(|_| verdict != Verdict::NotCompared),
             document: field.document.clone(),
             relational: field.relational.clone(),
             verdict,
