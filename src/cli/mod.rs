@@ -188,16 +188,6 @@ mod tests {
         for twin in twins {
             let id = "0198f000-0000-7000-8000-000000000001";
             let said = [
-                ("reconcile diff TYPE", "reconcile diff booking"),
-                ("reconcile entity TYPE", "reconcile entity booking"),
-                ("changes --type TYPE", "changes --type booking"),
-                ("sweep --full --type TYPE", "sweep --full --type booking"),
-                ("drift\\|conflicts\\|sweeps", "drift"),
-                ("CONFLICT", id),
-                ("CHANGE", id),
-                ("FIELD", "price"),
-                ("VALUE", "12"),
-                ("SIDE", "document"),
                 ("ID...", id),
                 ("ID", id),
                 ("TIME", "2h"),

@@ -326,7 +326,7 @@ pub const TABLE: &[Binding] = &[
         .hint("reconcile"),
     row(A::TakeAll, &[Drift], &["T"], "take one side")
         .does("Lets one side win in every field of these conflicts; shows first what that writes.")
-        .changes("astrops reconcile resolve --many ID... --take SIDE --reason TEXT")
+        .changes("astrops reconcile resolve --many ID.. --take SIDE --reason TEXT")
         .hint("take side"),
     row(A::Snooze, &[Drift, Resolve], &["Z"], "snooze")
         .does("Hides conflicts until a time, unless they become critical.")
