@@ -32,7 +32,12 @@ use crate::{
     notify::{Templates, Transport},
     payments::Cashier,
     queue::{self, Queue},
-    reconcile::{core::digest::Hasher, engine::Engine, rules::Rules},
+    reconcile::{
+        core::digest::Hasher,
+        engine::Engine,
+        follow::{self, Follower},
+        rules::Rules,
+    },
     schedules::{self, tick::Scheduler},
     store::{logs, nodes},
     tail::Tail,
@@ -83,6 +88,9 @@ impl Daemon {
             nodes::bury_others(&mut tx, node.id).await?;
         }
         schedules::seed(&mut tx, &config.schedules, now).await?;
+        if config.documents.follow {
+            follow::begin(&mut tx).await?;
+        }
         let told = format!("daemon {} started as {}", node.version, node.name);
         logs::insert(&mut tx, &[Entry::new(&clock, EventType::System, Severity::Info, told).into()]).await?;
         tx.commit().await?;
@@ -95,7 +103,7 @@ impl Daemon {
         let desk =
             Desk::new(clock.clone(), mailroom.clone(), &config.payments.currency, config.jobs.max_attempts);
         let cashier = Cashier::new(clock.clone(), desk.clone(), &config.payments)?;
-        let rules = Rules::usual(Hasher::new(&token::derived(&key, "digests")));
+        let rules = Rules::configured(&config.reconcile, Hasher::new(&token::derived(&key, "digests")));
         let engine = Engine::new(context.clone(), documents.clone(), rules, config.jobs.max_attempts);
         let handlers = jobs::handlers(
             &context,
@@ -158,6 +166,12 @@ impl Daemon {
         let stopping = app.stopping.clone();
         let tailing = tokio::spawn(app.log_tail.clone().run(app.db.clone(), stopping.clone()));
         let telling = tokio::spawn(app.event_tail.clone().run(app.db.clone(), stopping.clone()));
+        let follower = Follower {
+            context: context.clone(),
+            tail: app.event_tail.clone(),
+            max_attempts: app.config.jobs.max_attempts,
+        };
+        let following = app.config.documents.follow.then(|| tokio::spawn(follower.run(stopping.clone())));
         let listening = tokio::spawn(listen(app.db.clone(), stopping.clone()));
         let scheduling = tokio::spawn(app.scheduler.clone().run(stopping.clone()));
         let watching = tokio::spawn(systemd::watch(app.clone(), stopping.clone()));
@@ -185,6 +199,9 @@ impl Daemon {
         let rest = async {
             let _ = queueing.await;
             let _ = tokio::join!(tailing, telling, listening, scheduling, watching);
+            if let Some(following) = following {
+                let _ = following.await;
+            }
         };
         if tokio::time::timeout_at(deadline, rest).await.is_err() {
             tracing::error!("not everything ended in time; the next start takes back what was left");

@@ -47,7 +47,7 @@ const PATH: Kind = Text(is_filled, "a path");
 const DAYS: Kind = Number(1, 36_500);
 const SECONDS: Kind = Number(1, 3_600);
 
-/// Every key except `[[schedules]]`, in the order of `config/astrops.toml`.
+/// Every key except `[[schedules]]` and `[reconcile.authority.*]`, in the order of `config/astrops.toml`.
 pub(super) const KEYS: &[Key] = &[
     key("server.bind", Text(is_socket, "an address and a port, such as 127.0.0.1:7700"), "127.0.0.1:7700"),
     key("server.behind_proxy", Flag, "false"),
@@ -58,6 +58,7 @@ pub(super) const KEYS: &[Key] = &[
         MaskedUrl,
     ),
     optional("documents.url", Text(is_documents, "sqlite:PATH or mongodb://HOST/NAME"), MaskedUrl),
+    key("documents.follow", Flag, "true"),
     key("mail.transport", Word(&["file", "smtp"]), "file"),
     optional("mail.dir", PATH, Open),
     key(
@@ -92,6 +93,11 @@ pub(super) const KEYS: &[Key] = &[
     optional("payments.stripe.secret_key", Text(is_token, "letters, digits and underscores"), Secret),
     optional("payments.stripe.return_url", Text(is_page, "https://HOST/PATH"), Open),
     optional("payments.stripe.webhook_secret", Text(is_token, "letters, digits and underscores"), Secret),
+    key("reconcile.grace_minutes", Number(0, 43_200), "10"),
+    key("reconcile.settle_seconds", Number(0, 300), "5"),
+    key("reconcile.max_delete_percent", Number(0, 100), "1"),
+    key("reconcile.max_change_percent", Number(0, 100), "5"),
+    key("reconcile.brake_floor", Number(0, 1_000_000), "20"),
 ];
 
 const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {

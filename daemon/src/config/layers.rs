@@ -80,6 +80,7 @@ impl Sources {
         let file = self.file.as_ref().map_or_else(String::new, |file| file.display().to_string());
         none_of(schedules::judge(&config.schedules, &file))?;
         config.schedules = schedules::with_built_in(config.schedules);
+        config.reconcile.settle_authorities(|key| source_of(&figment, key))?;
         none_of(rules::judge(&config, |key| source_of(&figment, key)))?;
         Ok(Loaded { config, file: self.file, layers: Layers(figment) })
     }
@@ -226,7 +227,7 @@ fn refuse_value(figment: &Figment, key: &Key) -> Option<Refusal> {
     Some(Refusal::new(source_of(figment, key.path), wrong, key.allowed()))
 }
 
-/// Only `[[schedules]]` gets here: every other key was judged by the table. No secret lives there.
+/// Only `[[schedules]]` and authorities get here: every other key was judged by the table. No secret lives there.
 fn said_by_serde(figment: &Figment, error: Error) -> Refusal {
     let source =
         error.metadata.as_ref().map_or_else(|| source_of(figment, "schedules"), |from| from.name.to_string());

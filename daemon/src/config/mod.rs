@@ -7,11 +7,12 @@
 //! a rule that needs two keys goes to `rules.rs`.
 //!
 //! Limits: nothing here touches the network or the folders it names; cron lines and time zones are judged by the
-//! schedules, certificates by the mail transport. Schedules are set in the file only.
+//! schedules, certificates by the mail transport. Schedules and authorities are set in the file only.
 
 mod keys;
 mod layers;
 mod names;
+mod reconcile;
 mod refusal;
 mod rules;
 mod schedules;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 
 pub use layers::Sources;
+pub use reconcile::ReconcileConfig;
 pub use refusal::{ConfigError, Refusal};
 pub use schedules::ScheduleConfig;
 pub use sections::{

@@ -5,6 +5,7 @@ use figment::value::{Dict, Value};
 use super::{
     Refusal,
     keys::{KEYS, Key},
+    reconcile::AUTHORITY,
 };
 
 /// The beginning of our environment variables.
@@ -19,6 +20,8 @@ pub(super) fn refuse_unknown(values: &Dict, section: &str, source: &str, refusal
         match value {
             // Its fields are refused by serde, which knows them.
             Value::Array(..) if path == "schedules" => {}
+            // Its entities and fields are judged by the mapping.
+            Value::Dict(..) if path == AUTHORITY => {}
             Value::Dict(_, inner) if is_section => refuse_unknown(inner, &path, source, refusals),
             _ if Key::find(&path).is_some() => {}
             _ if path == "schedules" => {

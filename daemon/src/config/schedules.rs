@@ -98,6 +98,24 @@ pub(super) fn built_in() -> Vec<ScheduleConfig> {
             "*/5 * * * *",
             MaintenanceTask::CheckPayments,
         ),
+        (
+            "reconcile-incremental",
+            "Makes both databases agree about what changed since the last time",
+            "*/5 * * * *",
+            MaintenanceTask::ReconcileIncremental,
+        ),
+        (
+            "reconcile-full",
+            "Compares every document with its row, and makes them agree",
+            "30 2 * * *",
+            MaintenanceTask::ReconcileFull,
+        ),
+        (
+            "expire-documents",
+            "Deletes sessions and capacity log entries of embedded customer documents whose time has come",
+            "*/15 * * * *",
+            MaintenanceTask::ExpireDocuments,
+        ),
     ]
     .map(|(name, description, cron, task)| ScheduleConfig {
         name: name.to_owned(),

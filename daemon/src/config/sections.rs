@@ -7,7 +7,7 @@ use lettre::message::Mailbox;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::schedules::ScheduleConfig;
+use super::{reconcile::ReconcileConfig, schedules::ScheduleConfig};
 
 /// Every effective value.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Who moves the money.
     pub payments: PaymentsConfig,
+    /// How both databases are made to agree.
+    pub reconcile: ReconcileConfig,
     /// What seeds the schedules: the built-in ones and those of the file, by name.
     #[serde(default)]
     pub schedules: Vec<ScheduleConfig>,
@@ -68,6 +70,8 @@ pub struct DatabaseConfig {
 pub struct DocumentsConfig {
     /// `sqlite:<path>` or `mongodb://...`; may hold a password.
     pub url: SecretString,
+    /// What our own API changes is reconciled at once.
+    pub follow: bool,
 }
 
 /// `[mail]`

@@ -31,6 +31,9 @@ impl Loaded {
             };
             lines.push((format!("{} = {text}", key.path), source_of(figment, key.path)));
         }
+        for (key, authority) in self.config.reconcile.authorities() {
+            lines.push((format!("{key} = {:?}", authority.to_string()), source_of(figment, &key)));
+        }
         let built_in = schedules::built_in();
         for schedule in &self.config.schedules {
             let source = if built_in.contains(schedule) {

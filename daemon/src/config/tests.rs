@@ -2,9 +2,11 @@
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path};
 
+use astrops_api::vocabulary::{EntityType, MaintenanceTask};
 use secrecy::ExposeSecret;
 
 use super::{keys::KEYS, *};
+use crate::reconcile::core::mapping::Authority;
 
 /// A machine to configure: a folder with the file, the variables and the credentials.
 struct Machine {
@@ -59,6 +61,9 @@ const BUILT_IN: &[&str] = &[
     "send-reminders",
     "complete-launches",
     "check-payments",
+    "reconcile-incremental",
+    "reconcile-full",
+    "expire-documents",
 ];
 
 #[test]
@@ -74,6 +79,9 @@ fn without_any_source_the_defaults_serve_on_loopback_and_keep_everything_below_v
     assert_eq!((config.mail.smtp.port, config.mail.smtp.tls), (587, TlsMode::StartTls));
     assert_eq!((config.jobs.workers, config.jobs.max_attempts), (16, 5));
     assert!(config.auth.rate_limit.is_on() && config.auth.key.is_none());
+    let reconcile = &config.reconcile;
+    assert_eq!((reconcile.grace_minutes, reconcile.settle_seconds, reconcile.brake_floor), (10, 5, 20));
+    assert_eq!((reconcile.max_delete_percent, reconcile.max_change_percent), (1, 5));
     let names: Vec<_> = config.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
     assert_eq!(names, BUILT_IN);
 }
@@ -145,10 +153,10 @@ fn a_misspelt_key_is_refused_with_its_file_and_the_keys_there_are() {
          mail.smtp.timeouts.connect_seconds, mail.smtp.timeouts.command_seconds, \
          mail.smtp.timeouts.data_seconds, mail.smtp.timeouts.final_seconds\n\
          DIR/astrops.toml: mial is not a key; allowed: server, data, database, documents, mail, jobs, logs, \
-         auth, payments, schedules\n\
+         auth, payments, reconcile, schedules\n\
          DIR/astrops.toml: server.prot is not a key; allowed: server.bind, server.behind_proxy\n\
          DIR/astrops.toml: speed is not a key; allowed: server, data, database, documents, mail, jobs, logs, \
-         auth, payments, schedules"
+         auth, payments, reconcile, schedules"
     );
     assert_eq!(
         Machine::new().file("data = 1").refused(),
@@ -363,8 +371,8 @@ fn a_wrong_schedule_is_refused_with_its_place() {
     assert_eq!(
         refused("[[schedules]]\nname = \"x\"\ncron = \"* * * * *\"\ntask = \"dance\""),
         format!(
-            "DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: {}, refund-payment",
-            BUILT_IN.join(", ")
+            "DIR/astrops.toml: schedules[0].task: \"dance\" is not one of: {}",
+            MaintenanceTask::ALL.iter().map(|task| task.as_str()).collect::<Vec<_>>().join(", ")
         )
     );
     assert_eq!(
@@ -425,5 +433,77 @@ fn every_word_of_the_table_is_a_word_of_its_enum() {
                     .load();
             }
         }
+    }
+}
+
+#[test]
+fn an_authority_is_for_a_field_and_its_group_and_show_says_who_wins() {
+    let machine = Machine::new().file(
+        "[reconcile.authority.launch]\nprice = \"doc_prefer\"\ntitle = \"newest:30\"\n\
+         [reconcile.authority.booking]\npaymentMethod = \"manual\"",
+    );
+    let loaded = machine.load();
+    let mapping = loaded.config.reconcile.mapping(EntityType::Launch);
+    let authority = |field| mapping.authority(mapping.index(field).unwrap());
+    assert_eq!(authority("price"), Authority::DocPrefer);
+    assert_eq!(authority("title"), Authority::Newest { threshold: 30_000 });
+    assert_eq!(authority("capacity"), Authority::RelAlways);
+    let booking = loaded.config.reconcile.mapping(EntityType::Booking);
+    assert_eq!(booking.authority(booking.index("paymentStatus").unwrap()), Authority::Manual, "by its group");
+
+    let shown = loaded.show().replace(machine.dir.path().to_str().unwrap(), "DIR");
+    let line = |key: &str| {
+        let line = shown.lines().find(|line| line.starts_with(&format!("reconcile.{key} "))).unwrap();
+        line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("authority.launch.price"), r#""doc_prefer" # DIR/astrops.toml"#);
+    assert_eq!(line("authority.launch.title"), r#""newest:30" # DIR/astrops.toml"#);
+    assert_eq!(line("authority.launch.capacity"), r#""rel_always" # default"#);
+    assert_eq!(line("authority.booking.paymentMethod"), r#""manual" # DIR/astrops.toml"#);
+    assert_eq!(line("grace_minutes"), "10 # default");
+    for silent in
+        ["authority.booking.paymentStatus", "authority.launch.availableTickets", "authority.user.role"]
+    {
+        assert!(!shown.contains(&format!("reconcile.{silent} ")), "{silent}: {shown}");
+    }
+}
+
+#[test]
+fn a_wrong_authority_is_refused_with_its_key() {
+    let refused = |text: &str| Machine::new().file(text).refused();
+    assert_eq!(
+        refused("[reconcile.authority.launch]\nprice = \"dance\""),
+        "DIR/astrops.toml: reconcile.authority.launch.price: \"dance\" is not one of: doc_always, rel_always, \
+         doc_prefer, rel_prefer, newest:SECONDS, manual, ignore"
+    );
+    let wrong = refused("[reconcile.authority.launch]\nprize = \"manual\"");
+    assert!(
+        wrong.starts_with(
+            "DIR/astrops.toml: reconcile.authority.launch.prize: launch has no field \"prize\"; its fields are: title, "
+        ),
+        "{wrong}"
+    );
+    assert_eq!(
+        refused("[reconcile.authority.user]\nrole = \"doc_always\""),
+        "DIR/astrops.toml: reconcile.authority.user.role: the authority of user.role is fixed: it is a rule of \
+         safety, not a preference"
+    );
+    let both = "[reconcile.authority.booking]\npaymentMethod = \"manual\"\npaymentStatus = \"doc_always\"";
+    assert!(
+        refused(both).contains("belongs to the group payment, whose authority is set twice"),
+        "{}",
+        refused(both)
+    );
+    assert_eq!(
+        refused("[reconcile.authority.event]\nprice = \"manual\""),
+        "DIR/astrops.toml: reconcile.authority.event is no kind of entity; allowed: launch, booking, user"
+    );
+    for (text, at) in [
+        ("[reconcile.authority]\nlaunch = 3", "reconcile.authority.launch: "),
+        ("[reconcile]\nauthority = 3", "reconcile.authority is not a key"),
+        ("[reconcile.authority.launch]\nprice = 3", "reconcile.authority.launch.price: "),
+        ("[reconcile]\ngrace_minutes = -1", "reconcile.grace_minutes is -1"),
+    ] {
+        assert!(refused(text).starts_with(&format!("DIR/astrops.toml: {at}")), "{}", refused(text));
     }
 }

@@ -10,7 +10,7 @@ use astrops_api::{
     vocabulary::{EntityType, EventType, JobStatus, JobType, Severity},
 };
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,14 +28,11 @@ use crate::{
     logs::Entry,
     reconcile::{
         engine::Trouble,
-        nominate::{Nomination, nominate},
+        nominate::{Nomination, SETTLE, nominate},
         show,
     },
     store::{change_log, jobs as stored, reconcile as store},
 };
-
-/// A writer often tells several changes of one entity: one job looks at all of them.
-const SETTLE: TimeDelta = TimeDelta::milliseconds(500);
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

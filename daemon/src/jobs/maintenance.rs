@@ -12,14 +12,17 @@ use super::Payload;
 use crate::{
     booking::{Act, Desk},
     config::JobsConfig,
+    documents::Documents,
     payments::Cashier,
     queue::{Context, Handler, Outcome, Run, Verdict},
     reconcile::sweep::Sweeper,
-    store::{capacity, idempotency, jobs, lockout, logs, outbox, schedules, sessions},
+    store::{capacity, idempotency, jobs, lockout, logs, outbox, reconcile, schedules, sessions, sweeps},
 };
 
 /// Rows per transaction.
 const BATCH: i64 = 500;
+/// Documents removed at once.
+const DOCUMENTS: u32 = 500;
 /// Rows of the capacity log are kept so many days.
 const CAPACITY_DAYS: u32 = 365;
 /// Idempotency keys are kept so long.
@@ -31,6 +34,7 @@ pub struct Caretaker {
     desk: Desk,
     cashier: Cashier,
     sweeper: Sweeper,
+    documents: Documents,
     jobs: JobsConfig,
     log_days: u32,
 }
@@ -42,10 +46,11 @@ impl Caretaker {
         desk: Desk,
         cashier: Cashier,
         sweeper: Sweeper,
+        documents: Documents,
         jobs: JobsConfig,
         log_days: u32,
     ) -> Self {
-        Self { context, desk, cashier, sweeper, jobs, log_days }
+        Self { context, desk, cashier, sweeper, documents, jobs, log_days }
     }
 
     async fn task(&self, task: MaintenanceTask, run: &Run) -> anyhow::Result<String> {
@@ -68,7 +73,10 @@ impl Caretaker {
                 for status in [JobStatus::Failed, JobStatus::Cancelled] {
                     deleted += self.prune(run, Kind::Jobs(status), days(failed)).await?;
                 }
-                self.prune(run, Kind::Fires, days(failed.max(kept))).await?;
+                let before = days(failed.max(kept));
+                for kind in [Kind::Fires, Kind::Nominations, Kind::Sweeps] {
+                    self.prune(run, kind, before).await?;
+                }
                 Ok(format!(
                     "deleted {deleted} jobs: completed ones after {kept} days, failed and cancelled ones after {failed}"
                 ))
@@ -93,7 +101,10 @@ impl Caretaker {
             MaintenanceTask::ReconcileIncremental | MaintenanceTask::ReconcileFull => {
                 anyhow::bail!("a sweep is not housekeeping")
             }
-            MaintenanceTask::ExpireDocuments => anyhow::bail!("this daemon cannot do it yet"),
+            MaintenanceTask::ExpireDocuments => {
+                let deleted = self.expire_documents(run).await?;
+                Ok(format!("deleted {deleted} sessions and capacity log entries of the customer documents"))
+            }
             MaintenanceTask::ExpireSessions => {
                 let sessions = self.prune(run, Kind::Sessions, now).await?;
                 let keys = self.prune(run, Kind::Keys, now - KEYS).await?;
@@ -142,6 +153,17 @@ impl Caretaker {
         }
     }
 
+    async fn expire_documents(&self, run: &Run) -> anyhow::Result<u64> {
+        let mut deleted = 0;
+        loop {
+            let batch = self.documents.expire(self.context.clock.now(), DOCUMENTS).await?;
+            deleted += batch;
+            if batch < DOCUMENTS.into() || run.cancel.is_cancelled() {
+                return Ok(deleted);
+            }
+        }
+    }
+
     async fn prune(&self, run: &Run, kind: Kind, before: DateTime<Utc>) -> anyhow::Result<u64> {
         let mut deleted = 0;
         loop {
@@ -156,6 +178,8 @@ impl Caretaker {
                 Kind::Keys => idempotency::prune(&mut tx, before, BATCH).await?,
                 Kind::Capacity => capacity::prune(&mut tx, before, BATCH).await?,
                 Kind::Fires => schedules::prune(&mut tx, before).await?,
+                Kind::Nominations => reconcile::prune_events(&mut tx, before, BATCH).await?,
+                Kind::Sweeps => sweeps::prune(&mut tx, before, BATCH).await?,
             };
             tx.commit().await?;
             deleted += batch;
@@ -178,6 +202,8 @@ enum Kind {
     Keys,
     Capacity,
     Fires,
+    Nominations,
+    Sweeps,
 }
 
 impl Handler for Caretaker {

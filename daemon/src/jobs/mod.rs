@@ -65,6 +65,7 @@ pub fn handlers(
     jobs: JobsConfig,
     logs: &LogsConfig,
 ) -> Handlers {
+    let documents = engine.documents().clone();
     vec![
         (JobType::Reconciliation, Arc::new(reconciliation::Reconciler(engine.clone()))),
         (JobType::Notification, mailroom),
@@ -75,6 +76,7 @@ pub fn handlers(
                 desk,
                 cashier,
                 Sweeper::new(engine),
+                documents,
                 jobs,
                 logs.retention_days,
             )),

@@ -118,6 +118,11 @@ impl Engine {
         Self { context, documents, rules, max_attempts }
     }
 
+    /// The customer documents.
+    pub fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
     pub(super) fn db(&self) -> &Db {
         &self.context.db
     }

@@ -5,7 +5,7 @@ use astrops_api::{
     jobs::Reconciliation,
     vocabulary::{EntityType, JobStatus, JobType},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     clock::Clock,
@@ -13,6 +13,9 @@ use crate::{
     jobs::Payload,
     store::jobs::{self, NewJob},
 };
+
+/// A writer often changes an entity several times in a row: one job looks at all of it.
+pub const SETTLE: TimeDelta = TimeDelta::milliseconds(500);
 
 /// Who wants what, and when.
 pub struct Nomination<'a> {

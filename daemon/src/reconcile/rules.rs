@@ -6,6 +6,9 @@ use astrops_api::vocabulary::EntityType;
 use chrono::TimeDelta;
 
 use super::core::{digest::Hasher, mapping::Mapping};
+use crate::config::ReconcileConfig;
+
+const KINDS: [EntityType; 3] = [EntityType::Launch, EntityType::Booking, EntityType::User];
 
 /// The rules in force. Cheap to clone.
 #[derive(Clone)]
@@ -50,9 +53,18 @@ impl Rules {
         }
     }
 
-    /// With the authorities of the mapping's tables.
-    pub fn usual(hasher: Hasher) -> Self {
-        Self::new([EntityType::Launch, EntityType::Booking, EntityType::User].map(Mapping::of), hasher)
+    /// As it is configured.
+    pub fn configured(config: &ReconcileConfig, hasher: Hasher) -> Self {
+        Self {
+            grace: TimeDelta::minutes(config.grace_minutes.into()),
+            settle: TimeDelta::seconds(config.settle_seconds.into()),
+            brakes: Brakes {
+                changes: config.max_change_percent.into(),
+                deletes: config.max_delete_percent.into(),
+                floor: config.brake_floor.into(),
+            },
+            ..Self::new(KINDS.map(|kind| config.mapping(kind)), hasher)
+        }
     }
 
     /// The fields of an entity and who wins.

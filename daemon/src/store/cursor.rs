@@ -124,3 +124,45 @@ pub async fn count_behind<T: Told>(tx: &mut Tx, cursor: Cursor) -> Result<u64, s
     })?;
     Ok(count.unsigned_abs())
 }
+
+/// Begins the durable cursor `name` at the end of its table, unless it is there.
+pub async fn begin<T: Told>(tx: &mut Tx, name: &str) -> Result<(), sqlx::Error> {
+    let Cursor { tx: at, seq } = end::<T>(tx, 0).await?;
+    on!(tx, |conn| {
+        sqlx::query("INSERT INTO cursors (name, tx, seq) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
+            .bind(name)
+            .bind(at)
+            .bind(seq)
+            .execute(conn)
+            .await
+            .map(drop)
+    })
+}
+
+/// Where the durable cursor `name` stands; `None` before [`begin`]. With `lock` nobody else moves it until this transaction
+/// ends.
+pub async fn kept(tx: &mut Tx, name: &str, lock: bool) -> Result<Option<Cursor>, sqlx::Error> {
+    let sql = if lock {
+        tx.text(&Sql {
+            sqlite: "SELECT tx, seq FROM cursors WHERE name = $1",
+            postgres: "SELECT tx, seq FROM cursors WHERE name = $1 FOR UPDATE",
+        })
+    } else {
+        "SELECT tx, seq FROM cursors WHERE name = $1"
+    };
+    let row: Option<(i64, i64)> = on!(tx, |conn| sqlx::query_as(sql).bind(name).fetch_optional(conn).await)?;
+    Ok(row.map(|(tx, seq)| Cursor { tx, seq }))
+}
+
+/// Moves the durable cursor `name`.
+pub async fn keep(tx: &mut Tx, name: &str, cursor: Cursor) -> Result<(), sqlx::Error> {
+    on!(tx, |conn| {
+        sqlx::query("UPDATE cursors SET tx = $2, seq = $3 WHERE name = $1")
+            .bind(name)
+            .bind(cursor.tx)
+            .bind(cursor.seq)
+            .execute(conn)
+            .await
+            .map(drop)
+    })
+}

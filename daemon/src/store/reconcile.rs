@@ -14,7 +14,10 @@ use uuid::Uuid;
 
 pub use super::change_log::Done;
 use super::{AMONG, Slice, change_log, listed};
-use crate::db::{Tx, on};
+use crate::{
+    clock::first_id_of,
+    db::{Tx, on},
+};
 
 /// What is known of an entity's past.
 #[derive(Clone, Debug)]
@@ -307,4 +310,18 @@ pub async fn event(tx: &mut Tx, id: Uuid) -> Result<Option<ReconEvent>, sqlx::Er
         status: row.status.and_then(|status| status.parse::<JobStatus>().ok()),
         created_at: row.created_at,
     }))
+}
+
+/// Deletes up to `limit` events that were told before `before`; answers how many.
+pub async fn prune_events(tx: &mut Tx, before: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
+    on!(tx, |conn| {
+        let deleted = sqlx::query(
+            "DELETE FROM recon_events WHERE id IN (SELECT id FROM recon_events WHERE id < $1 ORDER BY id LIMIT $2)",
+        )
+        .bind(first_id_of(before))
+        .bind(limit)
+        .execute(conn)
+        .await?;
+        Ok(deleted.rows_affected())
+    })
 }

@@ -1,16 +1,41 @@
 //! The document database beside the daemon.
 
+use astrops_api::vocabulary::JobStatus;
+use astrops_daemon::documents::Collection;
+use bson::{DateTime, doc};
+use chrono::TimeDelta;
+
 use crate::{
+    reconciliation::{Behind, object},
     stories,
     support::{Engine, TestDaemon},
 };
 
-stories!(the_document_database_is_a_part_of_the_status);
+stories!(the_document_database_is_a_part_of_the_status, documents_whose_time_has_come_are_removed);
 
 async fn the_document_database_is_a_part_of_the_status(daemon: TestDaemon) {
     let status = daemon.operator.status().await.unwrap();
     let part = status.parts.iter().find(|part| part.name == "documents").unwrap();
     assert!(part.ok && part.detail.ends_with("customer.db") && part.latency_ms.is_some(), "{part:?}");
+    daemon.stop().await;
+}
+
+async fn documents_whose_time_has_come_are_removed(daemon: TestDaemon) {
+    let behind = Behind::of(&daemon).await;
+    let [past, future] =
+        ["65f000000000000000000001", "65f000000000000000000002"].map(|id| id.parse().unwrap());
+    for (id, hours) in [(past, -1), (future, 1)] {
+        let ends = daemon.now() + TimeDelta::hours(hours);
+        let session = doc! { "_id": object(id), "sessionId": object(id).to_hex(), "refreshToken": object(id).to_hex(),
+        "userId": object(id), "expiresAt": DateTime::from_millis(ends.timestamp_millis()) };
+        behind.insert(Collection::Sessions, session).await;
+    }
+    let run = daemon.operator.trigger_schedule("expire-documents").await.unwrap();
+    let job = daemon.ended(run.job_id.unwrap()).await.job;
+    assert_eq!(job.status, JobStatus::Completed);
+    assert!(job.maintenance.unwrap().result.unwrap().contains("deleted 1 sessions"));
+    assert!(behind.get(Collection::Sessions, past).await.is_none());
+    assert!(behind.get(Collection::Sessions, future).await.is_some());
     daemon.stop().await;
 }
 

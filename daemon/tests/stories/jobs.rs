@@ -6,7 +6,10 @@ use astrops_api::{
     client::ExecuteAnswer,
     ids::JobId,
     jobs::{Delay, JobQuery, Maintenance, NewJob, NewMail, PauseTypes},
-    vocabulary::{AttemptOutcome, JobPhase, JobStatus, JobType, MaintenanceTask, Order},
+    reconciliation::NewEvent,
+    vocabulary::{
+        AttemptOutcome, EntityType, JobPhase, JobStatus, JobType, MaintenanceTask, Order, ReconAction,
+    },
 };
 use chrono::TimeDelta;
 
@@ -211,6 +214,12 @@ async fn a_restart_hands_back_and_goes_on(daemon: TestDaemon) {
 }
 
 async fn housekeeping_deletes_what_is_past_its_retention(daemon: TestDaemon) {
+    let event = NewEvent {
+        entity_type: EntityType::Launch,
+        entity_id: "507f1f77bcf86cd799439016".parse().unwrap(),
+        action: ReconAction::Update,
+    };
+    daemon.operator.nominate(&event).await.unwrap();
     let old = daemon.operator.create_job(&mail("old@example.com")).await.unwrap().id;
     daemon.ended(old).await;
     daemon.pass(TimeDelta::days(15));
@@ -224,6 +233,13 @@ async fn housekeeping_deletes_what_is_past_its_retention(daemon: TestDaemon) {
     assert!(job.maintenance.unwrap().result.unwrap().contains("completed ones after 14 days"));
     assert!(refusal(daemon.operator.job(old, false).await).starts_with("404"));
     daemon.operator.job(new, false).await.unwrap();
+    let events = "SELECT COUNT(*) FROM recon_events";
+    assert_eq!(daemon.count(events).await, 1, "kept as long as the job of a failed one");
+    daemon.pass(TimeDelta::days(76));
+    let daemon = daemon.restart().await;
+    let run = daemon.operator.trigger_schedule("prune-jobs").await.unwrap();
+    daemon.ended(run.job_id.unwrap()).await;
+    assert_eq!(daemon.count(events).await, 0);
     daemon.stop_leaving_jobs().await;
 }
 

@@ -6,6 +6,7 @@ mod bad_input;
 mod bookings;
 mod documents;
 mod events;
+mod follow;
 mod jobs;
 mod keys;
 mod launches;

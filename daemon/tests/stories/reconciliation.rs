@@ -30,36 +30,36 @@ stories!(
     viewers_see_no_addresses,
 );
 
-fn object(id: EntityId) -> ObjectId {
+pub fn object(id: EntityId) -> ObjectId {
     ObjectId::from_bytes(extract(id.0).unwrap())
 }
 
 /// The document database, opened beside the daemon as another service would.
-struct Behind(Documents);
+pub struct Behind(Documents);
 
 impl Behind {
-    async fn of(daemon: &TestDaemon) -> Self {
+    pub async fn of(daemon: &TestDaemon) -> Self {
         Self(Documents::open(daemon.config.documents.url.expose_secret()).await.unwrap())
     }
 
-    async fn get(&self, collection: Collection, id: EntityId) -> Option<Document> {
+    pub async fn get(&self, collection: Collection, id: EntityId) -> Option<Document> {
         let rows = self.0.get(collection, &[object(id)]).await.unwrap();
         rows.first().map(|row| row.document().unwrap())
     }
 
-    async fn insert(&self, collection: Collection, document: Document) {
+    pub async fn insert(&self, collection: Collection, document: Document) {
         let done = self.0.insert(collection, &[document]).await.unwrap();
         assert_eq!(done, [Inserted::Done]);
     }
 
-    async fn set(&self, collection: Collection, id: EntityId, fields: Document) {
+    pub async fn set(&self, collection: Collection, id: EntityId, fields: Document) {
         let change = Change { id: object(id), set: fields.into_iter().collect(), ..Change::default() };
         assert_eq!(self.0.compare_and_set(collection, &[change]).await.unwrap(), [Changed::Done]);
     }
 }
 
 /// Reconciles, and answers what the job says.
-async fn reconcile(daemon: &TestDaemon, entity_type: EntityType, entity_id: EntityId) -> String {
+pub async fn reconcile(daemon: &TestDaemon, entity_type: EntityType, entity_id: EntityId) -> String {
     let job = daemon.operator.reconcile(&NewReconciliation { entity_type, entity_id }).await.unwrap();
     let done = daemon.ended(job.job_id).await.job;
     assert_eq!(done.status, JobStatus::Completed, "{done:?}");

@@ -85,6 +85,8 @@ impl TestDaemon {
         config.server.bind = "127.0.0.1:0".parse().unwrap();
         // Every story comes from one address, and time stands still.
         config.auth.rate_limit = Switch::Off;
+        // Stories count jobs; those of reconciliation let it name their own.
+        config.documents.follow = false;
         if engine == Engine::Postgres {
             config.database.url = database::new_postgres().await?.into();
         }
@@ -97,6 +99,7 @@ impl TestDaemon {
         let mut config = Config::defaults(&tempfile::tempdir().unwrap().keep()).unwrap();
         config.server.bind = first.config.server.bind;
         config.auth = first.config.auth.clone();
+        config.documents.follow = first.config.documents.follow;
         config.database.url = first.config.database.url.clone();
         Self::run(config, first.clock.clone(), None).await
     }

@@ -1,0 +1,6 @@
+-- How far a reader that tells nobody twice has come in a followed table; it is moved in the transaction of what it does.
+CREATE TABLE cursors (
+    name TEXT PRIMARY KEY,             -- of the reader
+    tx   BIGINT NOT NULL,              -- everything at or before (tx, seq) is done
+    seq  BIGINT NOT NULL
+);
