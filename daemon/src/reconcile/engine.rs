@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     core::{
         changes_log,
+        choices::BadChoice,
         intent::{Fate, Move},
         plan::{History, Reason},
         value::Side,
@@ -57,6 +58,18 @@ pub enum Trouble {
         "somebody else changed the row each of {TRIES} times before it could be written; it is tried again"
     )]
     Restless,
+    /// A person chose what cannot be.
+    #[error(transparent)]
+    Choice(#[from] BadChoice),
+    /// A person chose what changes nothing, or what the rules forbid.
+    #[error("nothing of what was chosen can be written: {0}")]
+    Undecided(String),
+    /// What a person saw is no longer so.
+    #[error("either side changed since this was decided, so nothing was written; look again and decide anew")]
+    Changed,
+    /// Another job is at it.
+    #[error("a change of this row is being written at this moment; look again in a moment")]
+    UnderWay,
     /// The documents.
     #[error(transparent)]
     Documents(#[from] DocumentsError),
@@ -68,7 +81,7 @@ pub enum Trouble {
 impl Trouble {
     /// Whether trying again may help.
     pub const fn passes(&self) -> bool {
-        matches!(self, Self::Restless | Self::Documents(_) | Self::Database(_))
+        matches!(self, Self::Restless | Self::UnderWay | Self::Documents(_) | Self::Database(_))
     }
 }
 

@@ -130,6 +130,17 @@ impl Engine {
         entities: &[EntityId],
         fates: &Fates,
     ) -> Result<Vec<View>, Trouble> {
+        self.look_naming(kind, entities, fates, &[]).await
+    }
+
+    /// The same when a person's choice refers to other rows than theirs: the rules ask about these first.
+    pub(super) async fn look_naming(
+        &self,
+        kind: EntityType,
+        entities: &[EntityId],
+        fates: &Fates,
+        named: &[(EntityType, Id)],
+    ) -> Result<Vec<View>, Trouble> {
         let mapping = self.rules.mapping(kind);
         let rows: Vec<_> = entities.iter().map(|id| id.0).collect();
         let mut tx = self.db().read().await?;
@@ -153,7 +164,7 @@ impl Engine {
                 let (document, said) = documents.remove(&object).unwrap_or_default();
                 let seen = Pair { document: said, relational: ours.remove(&id.0).unwrap_or_default() };
                 let records = [record_of(&seen.document), record_of(&seen.relational)];
-                let references = facts::references(mapping, &records);
+                let references = [named.to_vec(), facts::references(mapping, &records)].concat();
                 (document, seen, references)
             })
             .collect();

@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod bad_input;
 mod bookings;
+mod conflicts;
 mod documents;
 mod events;
 mod follow;

@@ -43,7 +43,7 @@ pub async fn reconcile(daemon: &TestDaemon, entity_type: EntityType, entity_id: 
 }
 
 /// A launch that both sides know.
-async fn agreed_launch(daemon: &TestDaemon) -> (Client, Launch) {
+pub async fn agreed_launch(daemon: &TestDaemon) -> (Client, Launch) {
     let supplier = daemon.sign_in("sue@example.com", Role::Supplier, None).await;
     let launch = supplier.create_launch(&daemon.new_launch(10)).await.unwrap();
     assert_eq!(reconcile(daemon, EntityType::Launch, launch.id.into()).await, "Created on document");
