@@ -210,8 +210,8 @@ impl Engine {
                 Inserted::Refused(why) => refused(why),
             };
         }
-        let changed = self.documents.compare_and_set(collection, &changes.1).await?;
-        for (place, done) in changes.0.into_iter().zip(changed) {
+        let compared = self.documents.compare_and_set(collection, &changes.1).await?;
+        for (place, done) in changes.0.into_iter().zip(compared) {
             written[place] = match done {
                 Changed::Done => Ok(Fate::Written),
                 Changed::Stale => Ok(Fate::Unknown),
@@ -250,9 +250,9 @@ impl Engine {
                 let text = refused.to_string();
                 self.note(&mut tx, view, DriftKind::Differs, &text, now).await?;
             } else if view.plan.is_quiet() {
-                let (entry, agrees) = self.remember(&mut tx, view, told, job, now).await?;
+                let (entry, in_sync) = self.remember(&mut tx, view, told, job, now).await?;
                 entries.extend(entry);
-                agreed.extend(agrees.then_some(view.id));
+                agreed.extend(in_sync.then_some(view.id));
             }
         }
         if let Some((view, _)) = ends.first() {

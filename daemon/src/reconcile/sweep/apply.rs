@@ -131,12 +131,13 @@ impl Drive<'_> {
             .reconcile_all(kind, found, self.sweep.job, self.sweep.id)
             .await
             .map_err(Halt::Trouble)?;
-        for report in reports {
+        for (at, report) in reports.into_iter().enumerate() {
             let state = &mut self.sweep.state;
             match report {
                 Ok(Report { wrote, how, deleted, .. }) => {
                     state.counts.repaired += u64::from(wrote);
-                    state.performed.changes += u64::from(wrote);
+                    // What they refer to belongs to them.
+                    state.performed.changes += u64::from(wrote && at < found.len());
                     state.performed.deletes += u64::from(deleted);
                     self.count(how, wrote);
                 }

@@ -199,7 +199,6 @@ impl Engine {
         for &id in entities {
             let object = ids::extract(id.0).unwrap_or_default();
             let how = match (documents.remove(&object), ours.remove(&id.0)) {
-                (None, None) => DriftKind::Differs,
                 (None, Some(_)) => DriftKind::MissingDocument,
                 (Some(_), None) => DriftKind::MissingRelational,
                 (Some(Some(document)), Some(Some(ours)))
@@ -215,7 +214,8 @@ impl Engine {
                     }
                     continue;
                 }
-                (Some(_), Some(_)) => DriftKind::Differs,
+                // Both are there, or neither is any more.
+                (Some(_), Some(_)) | (None, None) => DriftKind::Differs,
             };
             let deleted = links.get(&id.0).is_some_and(|link| link.deleted);
             let is_missing = matches!(how, DriftKind::MissingDocument | DriftKind::MissingRelational);
