@@ -11,6 +11,7 @@ mod logs;
 mod machine;
 mod notify;
 mod protections;
+mod reconcile;
 mod session;
 mod support;
 mod terminal;
