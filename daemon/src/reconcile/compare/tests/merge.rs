@@ -216,8 +216,11 @@ async fn agrees(sides: Sides) {
             assert_eq!(same, equal);
             assert_eq!(joined(&segments, Side::Document), digest(&left));
             assert_eq!(joined(&segments, Side::Relational), digest(&right));
-            let counted = |side| segments.iter().map(|segment| *segment.rows.of(side)).sum::<u64>() as usize;
-            assert_eq!((counted(Side::Document), counted(Side::Relational)), (left.len(), right.len()));
+            let counted = |side| segments.iter().map(|segment| *segment.rows.of(side)).sum::<u64>();
+            assert_eq!(
+                (counted(Side::Document), counted(Side::Relational)),
+                (left.len() as u64, right.len() as u64)
+            );
             let (last, before) = segments.split_last().unwrap();
             assert_eq!(last.through, None);
             // Whoever stops behind a segment goes on there.
@@ -250,7 +253,7 @@ async fn clear(sides: &Sides, left: &BTreeMap<u32, u8>) {
             mongodb::Client::with_uri_str(format!("mongodb://{host}/?directConnection=true")).await.unwrap();
         let done =
             client.database(&name).collection::<Document>("events").delete_many(doc! {}).await.unwrap();
-        assert_eq!(done.deleted_count as usize, left.len());
+        assert_eq!(done.deleted_count, left.len() as u64);
     }
 }
 
