@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     auth::Principal,
-    jobs::{Mailroom, Payload, notification::Shown, view},
+    jobs::{Mailroom, Payload, StoredPair, notification::Shown, view},
     logs::Entry,
     store::{
         self,
@@ -129,7 +129,7 @@ fn payload(body: &NewJob) -> ApiResult<Payload> {
             return Err(ApiError::field("/reconciliation/changesLog", "is only in answers"));
         }
         super::reconciliation::check_entity("/reconciliation/entityId", pair.entity_id)?;
-        return Ok(Payload::Reconciliation(pair.clone()));
+        return Ok(Payload::Reconciliation(pair.clone().into()));
     }
     match (&body.notification, &body.maintenance) {
         (Some(mail), _) => Ok(Payload::Notification(Mailroom::accept_text(mail).map_err(ApiError::fields)?)),
@@ -199,8 +199,9 @@ pub async fn enqueue(
             format!("{what} to {} accepted", crate::jobs::notification::mask(&mail.recipient_email))
         }
         Payload::Maintenance(care) => format!("{} accepted", care.task),
-        Payload::Reconciliation(pair) => {
-            format!("reconciliation of {} {} accepted", pair.entity_type, pair.entity_id)
+        Payload::Reconciliation(StoredPair { pair, decision }) => {
+            let what = if decision.is_some() { "decision about" } else { "reconciliation of" };
+            format!("{what} {} {} accepted", pair.entity_type, pair.entity_id)
         }
     };
     work.log(Entry::new(&app.clock, EventType::Job, Severity::Info, told).job(id)).await?;

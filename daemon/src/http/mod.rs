@@ -10,7 +10,10 @@ mod audit;
 mod auth;
 mod bookings;
 mod caller;
+mod changes;
+mod conflicts;
 mod credentials;
+mod decisions;
 mod docs;
 mod error;
 mod events;
@@ -127,6 +130,8 @@ fn routes() -> OpenApiRouter<App> {
         .merge(jobs::routes())
         .merge(notifications::routes())
         .merge(reconciliation::routes())
+        .merge(conflicts::routes())
+        .merge(changes::routes())
         .merge(sweeps::routes())
         .merge(schedules::routes())
         .merge(launches::routes())

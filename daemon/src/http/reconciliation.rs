@@ -4,8 +4,8 @@ use astrops_api::{
     ids::{self, EntityId, JobId},
     jobs::{Job, JobQuery},
     reconciliation::{
-        ChangePage, ChangeQuery, ConflictPage, ConflictQuery, Diff, EventQueued, Mappings, NewEvent,
-        NewReconciliation, ReconEvent, ReconJob, ReconJobPage, ReconJobQuery,
+        Diff, EventQueued, Mappings, NewEvent, NewReconciliation, ReconEvent, ReconJob, ReconJobPage,
+        ReconJobQuery,
     },
     vocabulary::{EntityType, EventType, JobStatus, JobType, Severity},
 };
@@ -28,10 +28,11 @@ use crate::{
     logs::Entry,
     reconcile::{
         engine::Trouble,
+        look::View,
         nominate::{Nomination, SETTLE, nominate},
         show,
     },
-    store::{change_log, jobs as stored, reconcile as store},
+    store::{jobs as stored, reconcile as store},
 };
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -42,8 +43,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs))
         .routes(routes!(diff))
         .routes(routes!(mapping))
-        .routes(routes!(conflicts))
-        .routes(routes!(changes))
 }
 
 /// Refuses an id that names no document.
@@ -183,15 +182,21 @@ async fn diff(
         Trouble::Database(error) => error.into(),
         other => ApiError::new(Kind::Unavailable, other.to_string()),
     })?;
-    let mut diff = show::diff(&view, kind, id);
-    if is_private(&caller, kind) {
+    Ok(Json(diff_for(&caller, &view)))
+}
+
+/// Both sides as the caller may see them.
+pub fn diff_for(caller: &Caller, view: &View) -> Diff {
+    let kind = view.plan.entity;
+    let mut diff = show::diff(view, kind, view.id);
+    if is_private(caller, kind) {
         for field in diff.fields.iter_mut().filter(|field| is_personal(&field.field)) {
             hide([Some(&mut field.document), Some(&mut field.relational), field.base.as_mut()]);
             field.why = None;
         }
         diff.conflicts.iter_mut().for_each(|conflict| PRIVATE.clone_into(&mut conflict.reason));
     }
-    Ok(Json(diff))
+    diff
 }
 
 /// Show which document field is which column, and who wins
@@ -201,57 +206,18 @@ async fn mapping(State(app): State<App>) -> Json<Mappings> {
     Json(show::mappings(app.engine.rules()))
 }
 
-/// List what waits for a person
-#[utoipa::path(get, path = "/reconciliation/conflicts", tag = "reconciliation", params(ConflictQuery),
-    responses((status = 200, body = ConflictPage), Problems))]
-async fn conflicts(
-    State(app): State<App>,
-    caller: Caller,
-    Query(query): Query<ConflictQuery>,
-) -> ApiResult<Json<ConflictPage>> {
-    let page = Page::of(query.paging())?;
-    let mut tx = app.db.read().await?;
-    let (mut conflicts, total) = store::conflicts(&mut tx, &query, page.slice()).await?;
-    tx.rollback().await?;
-    for conflict in conflicts.iter_mut().filter(|conflict| is_private(&caller, conflict.entity_type)) {
-        conflict.fields.iter_mut().for_each(|field| PRIVATE.clone_into(&mut field.reason));
-    }
-    Ok(Json(ConflictPage { conflicts, total, page: page.page, page_size: page.page_size }))
-}
-
-/// List what was changed, newest first
-#[utoipa::path(get, path = "/reconciliation/changes", tag = "reconciliation", params(ChangeQuery),
-    responses((status = 200, body = ChangePage), Problems))]
-async fn changes(
-    State(app): State<App>,
-    caller: Caller,
-    Query(query): Query<ChangeQuery>,
-) -> ApiResult<Json<ChangePage>> {
-    let page = Page::of(query.paging())?;
-    let mut tx = app.db.read().await?;
-    let (mut changes, total) = change_log::changes(&mut tx, &query, page.slice()).await?;
-    tx.rollback().await?;
-    for change in changes.iter_mut().filter(|change| is_private(&caller, change.entity_type)) {
-        for field in change.fields.iter_mut().filter(|field| is_personal(&field.field)) {
-            hide([Some(&mut field.document), Some(&mut field.relational), field.base.as_mut()]);
-            hide([Some(&mut field.after), None, None]);
-        }
-    }
-    Ok(Json(ChangePage { changes, total, page: page.page, page_size: page.page_size }))
-}
-
 /// What viewers see instead of what tells who somebody is.
-const PRIVATE: &str = "[private]";
+pub const PRIVATE: &str = "[private]";
 
-fn is_private(caller: &Caller, kind: EntityType) -> bool {
+pub fn is_private(caller: &Caller, kind: EntityType) -> bool {
     kind == EntityType::User && !caller.principal.is_operator()
 }
 
-fn is_personal(field: &str) -> bool {
+pub fn is_personal(field: &str) -> bool {
     matches!(field, "email" | "name")
 }
 
-fn hide(values: [Option<&mut Value>; 3]) {
+pub fn hide(values: [Option<&mut Value>; 3]) {
     for value in values.into_iter().flatten().filter(|value| !value.is_null()) {
         *value = json!(PRIVATE);
     }

@@ -23,7 +23,7 @@ use crate::{
     config::{JobsConfig, LogsConfig},
     payments::Cashier,
     queue::{Context, Handlers},
-    reconcile::{engine::Engine, sweep::Sweeper},
+    reconcile::{decision::Decision, engine::Engine, sweep::Sweeper},
 };
 
 /// What a job's handler reads, as it is stored.
@@ -33,9 +33,28 @@ pub enum Payload {
     /// A mail.
     Notification(StoredMail),
     /// An entity to make agree.
-    Reconciliation(Reconciliation),
+    Reconciliation(StoredPair),
     /// Housekeeping.
     Maintenance(Maintenance),
+}
+
+/// An entity to make agree, and what a person decided about it. Only the routes of conflicts put a decision into a job,
+/// and no answer shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredPair {
+    /// The entity.
+    #[serde(flatten)]
+    pub pair: Reconciliation,
+    /// What is to become of it; else the rules decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+impl From<Reconciliation> for StoredPair {
+    fn from(pair: Reconciliation) -> Self {
+        Self { pair, decision: None }
+    }
 }
 
 impl Payload {

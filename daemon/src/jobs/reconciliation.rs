@@ -1,9 +1,9 @@
-//! RECONCILIATION: makes one entity agree on both sides.
+//! RECONCILIATION: makes one entity agree on both sides, by the rules or as a person decided.
 
 use astrops_api::vocabulary::{EventType, Severity};
 use futures::{FutureExt as _, future::BoxFuture};
 
-use super::Payload;
+use super::{Payload, StoredPair};
 use crate::{
     queue::{Handler, Outcome, Run, Verdict},
     reconcile::engine::Engine,
@@ -15,10 +15,17 @@ pub struct Reconciler(pub Engine);
 impl Handler for Reconciler {
     fn run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Outcome> {
         async move {
-            let Ok(Payload::Reconciliation(pair)) = serde_json::from_value(run.claim.payload.clone()) else {
+            let Ok(Payload::Reconciliation(StoredPair { pair, decision })) =
+                serde_json::from_value(run.claim.payload.clone())
+            else {
                 return Outcome::new(Verdict::Fail, "the job does not say what to reconcile");
             };
-            match self.0.reconcile(pair.entity_type, pair.entity_id, run.claim.id).await {
+            let (kind, id, job) = (pair.entity_type, pair.entity_id, run.claim.id);
+            let done = match &decision {
+                Some(decision) => self.0.decide(kind, id, decision, job).await,
+                None => self.0.reconcile(kind, id, job).await,
+            };
+            match done {
                 Ok(report) => {
                     // The engine has logged a conflict as such.
                     let severity = report.severity.min(Severity::Warning);

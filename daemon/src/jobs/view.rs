@@ -43,8 +43,8 @@ pub fn job(stored: &StoredJob, shown: Shown, now: DateTime<Utc>) -> Job {
     };
     match payload {
         Some(Payload::Notification(mail)) => job.notification = Some(mail.view(shown)),
-        Some(Payload::Reconciliation(pair)) => {
-            job.reconciliation = Some(Reconciliation { changes_log: stored.result.clone(), ..pair });
+        Some(Payload::Reconciliation(work)) => {
+            job.reconciliation = Some(Reconciliation { changes_log: stored.result.clone(), ..work.pair });
         }
         Some(Payload::Maintenance(care)) => {
             job.maintenance = Some(Maintenance { result: stored.result.clone(), ..care });

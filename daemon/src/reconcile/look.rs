@@ -16,7 +16,7 @@ use super::{
         intent::{Decision, Fate, Move, decide},
         mapping::Mapping,
         merge::{Seen, Situation},
-        plan::{History, Plan},
+        plan::{Conflict, History, Plan, Reason},
         value::{Id, Pair, Record, Side},
     },
     engine::{Engine, Trouble},
@@ -93,6 +93,14 @@ impl View {
         })
     }
 
+    /// What it waits for may be done by the time that others agree: a row that it refers to, bookings that refer to it.
+    pub fn waits_for_others(&self) -> bool {
+        let others = |conflict: &Conflict| {
+            matches!(conflict.reason, Reason::Dangling { .. } | Reason::DeletedBooked(_))
+        };
+        !self.plan.conflicts.is_empty() && self.plan.conflicts.iter().all(others)
+    }
+
     /// It is missing on one side, after both had agreed on it.
     pub fn is_missing(&self) -> bool {
         let Pair { document, relational } = &self.situation.seen;
@@ -122,6 +130,17 @@ impl Engine {
         entities: &[EntityId],
         fates: &Fates,
     ) -> Result<Vec<View>, Trouble> {
+        self.look_naming(kind, entities, fates, &[]).await
+    }
+
+    /// The same when a person's choice refers to other rows than theirs: the rules ask about these first.
+    pub(super) async fn look_naming(
+        &self,
+        kind: EntityType,
+        entities: &[EntityId],
+        fates: &Fates,
+        named: &[(EntityType, Id)],
+    ) -> Result<Vec<View>, Trouble> {
         let mapping = self.rules.mapping(kind);
         let rows: Vec<_> = entities.iter().map(|id| id.0).collect();
         let mut tx = self.db().read().await?;
@@ -145,7 +164,7 @@ impl Engine {
                 let (document, said) = documents.remove(&object).unwrap_or_default();
                 let seen = Pair { document: said, relational: ours.remove(&id.0).unwrap_or_default() };
                 let records = [record_of(&seen.document), record_of(&seen.relational)];
-                let references = facts::references(mapping, &records);
+                let references = [named.to_vec(), facts::references(mapping, &records)].concat();
                 (document, seen, references)
             })
             .collect();

@@ -12,12 +12,13 @@
 //! - Rows whose id carries no document's id are counted by sweeps and not compared.
 //!
 //! [`core`] decides · [`look`] reads both sides · [`apply`] writes them · [`engine`] goes through both until nothing is left ·
-//! [`compare`] finds what differs in whole tables · [`sweep`] repairs that · [`show`] tells it · [`nominate`] makes jobs ·
-//! [`follow`] does that for what our own API changed.
+//! [`decision`] does what a person decided · [`compare`] finds what differs in whole tables · [`sweep`] repairs that ·
+//! [`show`] tells it · [`nominate`] makes jobs · [`follow`] does that for what our own API changed.
 
 mod apply;
 pub mod compare;
 pub mod core;
+pub mod decision;
 pub mod engine;
 mod facts;
 pub mod follow;

@@ -41,8 +41,8 @@ pub async fn nominate(
     nomination: &Nomination<'_>,
 ) -> Result<(JobId, bool), sqlx::Error> {
     let Nomination { kind, id, run_at, by, max_attempts, now } = *nomination;
-    let payload =
-        Payload::Reconciliation(Reconciliation { entity_type: kind, entity_id: id, changes_log: None });
+    let pair = Reconciliation { entity_type: kind, entity_id: id, changes_log: None };
+    let payload = Payload::Reconciliation(pair.into());
     let mut turn = 1u32;
     loop {
         let key = match turn {

@@ -22,6 +22,11 @@ use super::{
 
 /// Every field that is written, as JSON.
 pub fn changes(plan: &Plan) -> Vec<Json> {
+    field_changes(plan).iter().map(|change| json!(change)).collect()
+}
+
+/// Every field that is written.
+pub fn field_changes(plan: &Plan) -> Vec<FieldChange> {
     let change = |change: &super::core::plan::Change| FieldChange {
         field: change.field.to_owned(),
         label: change.label.to_owned(),
@@ -33,7 +38,7 @@ pub fn changes(plan: &Plan) -> Vec<Json> {
         rule: change.rule.to_string(),
         overridden: change.overridden,
     };
-    plan.changes.iter().map(|one| json!(change(one))).collect()
+    plan.changes.iter().map(change).collect()
 }
 
 /// What waits for a person, as JSON.
@@ -41,7 +46,8 @@ pub fn conflicts(view: &View) -> Vec<Json> {
     conflict_fields(view).iter().map(|conflict| json!(conflict)).collect()
 }
 
-fn conflict_fields(view: &View) -> Vec<ConflictField> {
+/// What waits for a person.
+pub fn conflict_fields(view: &View) -> Vec<ConflictField> {
     let fields = view.mapping.fields();
     view.plan
         .conflicts

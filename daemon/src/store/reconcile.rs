@@ -128,7 +128,7 @@ pub async fn agree(
     })
 }
 
-/// Opens the conflict of an entity, or renews the one that is open.
+/// Opens the conflict of an entity, or renews the one that is open. One that becomes critical wakes.
 pub async fn open_conflict(tx: &mut Tx, done: &Done<'_>, severity: Severity) -> Result<(), sqlx::Error> {
     on!(tx, |conn| {
         sqlx::query(
@@ -136,7 +136,9 @@ pub async fn open_conflict(tx: &mut Tx, done: &Done<'_>, severity: Severity) -> 
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
              ON CONFLICT (entity_type, entity_id) WHERE closed_at IS NULL DO UPDATE
                 SET job_id = excluded.job_id, text = excluded.text, severity = excluded.severity,
-                    fields = excluded.fields, last_seen = excluded.last_seen",
+                    fields = excluded.fields, last_seen = excluded.last_seen,
+                    snoozed_until = CASE WHEN excluded.severity = 'critical' AND recon_conflicts.severity <> 'critical'
+                                         THEN NULL ELSE recon_conflicts.snoozed_until END",
         )
         .bind(done.id)
         .bind(done.kind.as_str())
@@ -186,13 +188,16 @@ pub async fn forget_user(tx: &mut Tx, id: EntityId) -> Result<(), sqlx::Error> {
 }
 
 macro_rules! push_filter {
-    ($builder:expr, $query:expr) => {{
+    ($builder:expr, $query:expr, $now:expr) => {{
         let (builder, query) = (&mut $builder, $query);
         if let Some(kind) = query.entity_type {
             builder.push(" AND entity_type = ").push_bind(kind.as_str());
         }
         if let Some(id) = query.entity_id {
             builder.push(" AND entity_id = ").push_bind(id.0);
+        }
+        if query.snoozed != Some(true) {
+            builder.push(" AND (snoozed_until IS NULL OR snoozed_until <= ").push_bind($now).push(")");
         }
     }};
 }
@@ -210,33 +215,13 @@ struct ConflictRow {
     fields: Json<Value>,
     first_seen: DateTime<Utc>,
     last_seen: DateTime<Utc>,
+    snoozed_until: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
 }
 
-/// The open conflicts, the critical ones first, then the oldest; and how many there are.
-pub async fn conflicts(
-    tx: &mut Tx,
-    query: &ConflictQuery,
-    slice: Slice,
-) -> Result<(Vec<Conflict>, u64), sqlx::Error> {
-    on!(tx, |conn| {
-        let mut count =
-            QueryBuilder::<DB>::new("SELECT COUNT(*) FROM recon_conflicts WHERE closed_at IS NULL");
-        push_filter!(count, query);
-        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
-        let mut rows = QueryBuilder::<DB>::new(
-            "SELECT id, entity_type, entity_id, job_id, text, severity, fields, first_seen, last_seen
-               FROM recon_conflicts WHERE closed_at IS NULL",
-        );
-        push_filter!(rows, query);
-        // `critical` comes before `warning` by its letters too.
-        rows.push(match query.order {
-            None => " ORDER BY severity, id",
-            Some(Order::Asc) => " ORDER BY id ASC",
-            Some(Order::Desc) => " ORDER BY id DESC",
-        });
-        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
-        let rows: Vec<ConflictRow> = rows.build_query_as().fetch_all(conn).await?;
-        let conflict = |row: ConflictRow| Conflict {
+impl From<ConflictRow> for Conflict {
+    fn from(row: ConflictRow) -> Self {
+        Self {
             id: row.id,
             entity_type: row.entity_type,
             entity_id: EntityId(row.entity_id),
@@ -246,9 +231,74 @@ pub async fn conflicts(
             fields: serde_json::from_value(row.fields.0).unwrap_or_default(),
             first_seen: row.first_seen,
             last_seen: row.last_seen,
-            snoozed_until: None,
-        };
-        Ok((rows.into_iter().map(conflict).collect(), total.unsigned_abs()))
+            snoozed_until: row.snoozed_until,
+        }
+    }
+}
+
+const CONFLICT: &str =
+    "SELECT id, entity_type, entity_id, job_id, text, severity, fields, first_seen, last_seen,
+                               snoozed_until, closed_at
+                          FROM recon_conflicts WHERE ";
+
+/// One conflict, and when it was over.
+pub async fn conflict(
+    tx: &mut Tx,
+    id: Uuid,
+) -> Result<Option<(Conflict, Option<DateTime<Utc>>)>, sqlx::Error> {
+    let row: Option<ConflictRow> = on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new(format!("{CONFLICT} id = "));
+        query.push_bind(id).build_query_as().fetch_optional(conn).await
+    })?;
+    Ok(row.map(|row| {
+        let closed = row.closed_at;
+        (row.into(), closed)
+    }))
+}
+
+/// Keeps an open conflict off the list until then, or puts it back; false when it is over.
+pub async fn snooze(
+    tx: &mut Tx,
+    id: Uuid,
+    until: Option<DateTime<Utc>>,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
+    on!(tx, |conn| {
+        let done = sqlx::query(
+            "UPDATE recon_conflicts SET snoozed_until = $2, snooze_reason = $3 WHERE id = $1 AND closed_at IS NULL",
+        )
+        .bind(id)
+        .bind(until)
+        .bind(reason)
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    })
+}
+
+/// The open conflicts, the critical ones first, then the oldest; and how many there are.
+pub async fn conflicts(
+    tx: &mut Tx,
+    query: &ConflictQuery,
+    now: DateTime<Utc>,
+    slice: Slice,
+) -> Result<(Vec<Conflict>, u64), sqlx::Error> {
+    on!(tx, |conn| {
+        let mut count =
+            QueryBuilder::<DB>::new("SELECT COUNT(*) FROM recon_conflicts WHERE closed_at IS NULL");
+        push_filter!(count, query, now);
+        let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+        let mut rows = QueryBuilder::<DB>::new(format!("{CONFLICT} closed_at IS NULL"));
+        push_filter!(rows, query, now);
+        // `critical` comes before `warning` by its letters too.
+        rows.push(match query.order {
+            None => " ORDER BY severity, id",
+            Some(Order::Asc) => " ORDER BY id ASC",
+            Some(Order::Desc) => " ORDER BY id DESC",
+        });
+        rows.push(" LIMIT ").push_bind(slice.limit).push(" OFFSET ").push_bind(slice.offset);
+        let rows: Vec<ConflictRow> = rows.build_query_as().fetch_all(conn).await?;
+        Ok((rows.into_iter().map(Conflict::from).collect(), total.unsigned_abs()))
     })
 }
 

@@ -278,6 +278,31 @@ impl World {
                 self.post("/reconciliation", body).await;
                 "reconciliation.create"
             }
+            "POST /reconciliation/conflicts/{id}/resolve" => {
+                let (_, id) = crate::conflicts::torn(&self.daemon, &self.sue).await;
+                let body = json!({ "choices": { "title": "document" }, "reason": "theirs is right" });
+                self.post(&format!("/reconciliation/conflicts/{id}/resolve"), body).await;
+                "conflict.resolve"
+            }
+            "POST /reconciliation/conflicts/{id}/snooze" => {
+                let (_, id) = crate::conflicts::torn(&self.daemon, &self.sue).await;
+                let until = self.daemon.now() + TimeDelta::days(1);
+                let body = json!({ "until": until, "reason": "asked the supplier" });
+                self.post(&format!("/reconciliation/conflicts/{id}/snooze"), body).await;
+                "conflict.snooze"
+            }
+            "POST /reconciliation/conflicts/bulk" => {
+                let (_, id) = crate::conflicts::torn(&self.daemon, &self.sue).await;
+                let body = json!({ "ids": [id], "take": "relational", "reason": "ours are right" });
+                self.post("/reconciliation/conflicts/bulk", body).await;
+                "conflict.resolve_many"
+            }
+            "POST /reconciliation/changes/{id}/revert" => {
+                let (_, id) = crate::conflicts::overwritten(&self.daemon, &self.sue).await;
+                let body = json!({ "reason": "the price was right" });
+                self.post(&format!("/reconciliation/changes/{id}/revert"), body).await;
+                "change.revert"
+            }
             "POST /reconciliation/events" => {
                 let body =
                     json!({ "entityType": "launch", "entityId": self.launch().await, "action": "update" });

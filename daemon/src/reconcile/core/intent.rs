@@ -120,14 +120,17 @@ impl Intent {
             History::Agreed(base) => (0..mapping.fields().len()).map(|at| base.at(at).cloned()).collect(),
             History::New | History::Deleted => vec![None; mapping.fields().len()],
         };
-        for moved in &self.moved {
-            match (moved.written, fate) {
-                (Side::Relational, _) | (Side::Document, Fate::Written) => {
-                    values[moved.index] = Some(moved.value.clone());
-                }
-                (Side::Document, Fate::Unknown) => values[moved.index] = None,
-                (Side::Document, Fate::Refused) => {}
-            }
+        // A person's value may be written on both sides: then it counts when the document has it.
+        let on = |side: Side| self.moved.iter().filter(move |moved| moved.written == side);
+        for moved in on(Side::Relational).chain(on(Side::Document)) {
+            values[moved.index] = match (moved.written, fate) {
+                (Side::Relational, _) | (Side::Document, Fate::Written) => Some(moved.value.clone()),
+                (Side::Document, Fate::Unknown) => None,
+                (Side::Document, Fate::Refused) => match before {
+                    History::Agreed(base) => base.at(moved.index).cloned(),
+                    History::New | History::Deleted => None,
+                },
+            };
         }
         if values.iter().all(Option::is_none) { before.clone() } else { History::Agreed(Base::new(values)) }
     }
