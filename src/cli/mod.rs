@@ -125,6 +125,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Machine(command) => command.run(Output::new(cli.global.json, cli.global.quiet)).await,
         Command::Shell(command) => command.run(),
+        // No daemon is asked.
+        Command::Remote(Remote::Reconcile(reconcile::Command::Compare(args))) => {
+            args.run(Output::new(cli.global.json, cli.global.quiet)).await
+        }
         Command::Remote(command) => remote(&cli.global, command).await,
     };
     match done {

@@ -3,6 +3,7 @@
 mod accounts;
 mod bookings;
 mod business;
+mod compare;
 mod demo;
 mod documents;
 mod jobs;

@@ -42,6 +42,8 @@ pub enum Command {
     Drift(sweeps::Differing),
     /// Compare one entity now and say what would be done; changes nothing.
     Diff(Target),
+    /// Compare all rows of both databases of the configuration, without a daemon; changes nothing.
+    Compare(super::machine::compare::Args),
     /// List what waits for a person, the critical first.
     Conflicts(conflicts::List),
     /// Show one conflict with both sides and what they last agreed on.
@@ -99,6 +101,7 @@ impl Command {
             Self::Sweeps(args) => args.run(context).await,
             Self::Drift(args) => args.run(context).await,
             Self::Diff(entity) => diff(context, entity).await,
+            Self::Compare(args) => args.run(context.out).await,
             Self::Conflicts(args) => args.run(context).await,
             Self::Conflict(args) => args.run(context).await,
             Self::Resolve(args) => args.run(context).await,

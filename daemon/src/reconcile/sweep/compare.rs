@@ -57,6 +57,7 @@ impl Drive<'_> {
         let mut tx = self.engine.db().read().await?;
         let left = drift::left(&mut tx, self.sweep.id).await?;
         tx.rollback().await?;
+        self.sweep.state.counts.differing = left;
         self.enter(SweepStage::Recheck, left).await
     }
 
@@ -149,7 +150,6 @@ impl Drive<'_> {
         state.counts.documents += document;
         state.counts.relational += relational;
         state.counts.foreign += segment.foreign;
-        state.counts.differing += found.len() as u64;
         state.done += document.max(relational);
         state.total = state.total.max(state.done);
         let digests = [&segment.digests.document, &segment.digests.relational];
