@@ -6,7 +6,7 @@ use astrops_api::{
     Secret,
     auth::User,
     ids::UserId,
-    vocabulary::{EventType, Right, Role, Severity},
+    vocabulary::{EntityType, EventType, Right, Role, Severity},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -21,6 +21,11 @@ use crate::{
     documents::{Documents, DocumentsError},
     logs::Entry,
     store::{audit, logs, users},
+};
+
+pub use crate::reconcile::{
+    compare::{Comparison, Detail, FieldDetail, Kind},
+    engine::Trouble,
 };
 
 /// A user to be made.
@@ -50,6 +55,17 @@ pub async fn open_documents(config: &Config) -> Result<Documents, DocumentsError
         why: format!("{error:#}"),
     })?;
     Documents::open(config.documents.url.expose_secret()).await
+}
+
+/// Compares all rows of an entity on both sides. Both databases stay as they are: ours is not migrated.
+///
+/// # Errors
+/// When one of them cannot be opened.
+pub async fn compare(config: &Config, entity: EntityType) -> Result<Comparison, Trouble> {
+    let documents = open_documents(config).await?;
+    let opened = Db::connect(config.database.url.expose_secret()).await;
+    let db = opened.map_err(|error| sqlx::Error::Configuration(error.into()))?;
+    Ok(Comparison::new(db, documents, config.reconcile.mapping(entity)))
 }
 
 /// Makes a user in the configured database.

@@ -137,6 +137,16 @@ pub struct Sql {
 impl Db {
     /// Opens the database at `url` and brings it up to date. A SQLite file is made when it is missing.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let opened = Self::connect(url).await?;
+        match &opened.engine {
+            Engine::Sqlite { writer, .. } => sqlx::migrate!("../migrations/sqlite").run(writer).await?,
+            Engine::Postgres(pool) => sqlx::migrate!("../migrations/postgres").run(pool).await?,
+        }
+        Ok(opened)
+    }
+
+    /// Opens the database at `url` as it is.
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
         let engine = if url.starts_with("sqlite:") {
             let (writer, readers) = open_sqlite(url).await?;
             Engine::Sqlite { writer, readers }
@@ -148,10 +158,6 @@ impl Db {
                 url.split(':').next().filter(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric()));
             return Err(OpenError::Scheme(scheme.unwrap_or("something else").to_owned()));
         };
-        match &engine {
-            Engine::Sqlite { writer, .. } => sqlx::migrate!("../migrations/sqlite").run(writer).await?,
-            Engine::Postgres(pool) => sqlx::migrate!("../migrations/postgres").run(pool).await?,
-        }
         Ok(Self { engine, signals: Arc::default() })
     }
 

@@ -36,7 +36,7 @@ pub mod internals {
     pub use crate::{
         db::Db,
         queue::{Context, Handler, Handlers, LEASE, Outcome, Queue, QueueHandle, Run, Verdict, reap},
-        reconcile::core as reconcile_core,
+        reconcile::{compare, core as reconcile_core},
         store::{jobs, nodes},
     };
 }

@@ -47,6 +47,8 @@ pub mod code {
     pub const UNREACHABLE: u8 = 3;
     /// The daemon refused.
     pub const REFUSED: u8 = 4;
+    /// It stopped and waits for a person.
+    pub const WAITS: u8 = 5;
     /// The daemon's configuration is refused (`EX_CONFIG`).
     pub const CONFIGURATION: u8 = 78;
     /// Ended by ctrl-c.

@@ -52,7 +52,7 @@ use self::{
 #[command(name = "astrops", version, long_about = None, arg_required_else_help = true, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 refused by the \
-    daemon, 78 wrong configuration."
+    daemon, 5 waits for a person, 78 wrong configuration."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -125,6 +125,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Machine(command) => command.run(Output::new(cli.global.json, cli.global.quiet)).await,
         Command::Shell(command) => command.run(),
+        // No daemon is asked.
+        Command::Remote(Remote::Reconcile(reconcile::Command::Compare(args))) => {
+            args.run(Output::new(cli.global.json, cli.global.quiet)).await
+        }
         Command::Remote(command) => remote(&cli.global, command).await,
     };
     match done {
@@ -188,6 +192,17 @@ mod tests {
         for twin in twins {
             let id = "0198f000-0000-7000-8000-000000000001";
             let said = [
+                ("diff TYPE", "diff launch"),
+                ("entity TYPE", "entity booking"),
+                ("changes --type TYPE", "changes --type user"),
+                ("sweep --full --type TYPE", "sweep --full --type launch"),
+                ("drift\\|conflicts\\|sweeps", "drift"),
+                ("CONFLICT", id),
+                ("CHANGE", id),
+                ("FIELD==VALUE", "price==120.50"),
+                ("FIELD=SIDE", "price=base"),
+                ("SIDE", "document"),
+                ("--many ID..", "--many 0198f000-0000-7000-8000-000000000001"),
                 ("ID...", id),
                 ("ID", id),
                 ("TIME", "2h"),

@@ -67,6 +67,12 @@ fn future_at(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
     moment(text).or_else(next).or_else(ahead)
 }
 
+/// A time to come for `--for`: `90s`, `30m`, `2h`, `7d` from now.
+pub fn ahead(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = span(text).and_then(|span| now().checked_add_signed(span));
+    time.ok_or_else(|| "say how long: 90s, 30m, 2h, 7d".to_owned())
+}
+
 /// `2026-08-01 10:00:00Z`.
 pub fn stamp(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%SZ").to_string()
@@ -127,6 +133,7 @@ mod tests {
             "9223372036854775807d",
         ] {
             assert!(past(nonsense).is_err() && future(nonsense).is_err(), "{nonsense}");
+            assert!(ahead(nonsense).is_err(), "{nonsense}");
         }
     }
 

@@ -177,6 +177,27 @@ fn both_databases_are_made_to_agree() {
     let jobs = office.json("reconcile jobs --status completed");
     assert_eq!(jobs["jobs"][0]["reconciliation"]["changesLog"], "Created on document");
     assert_eq!(office.json("reconcile conflicts")["total"], 0);
+    let change = office.json("reconcile changes")["changes"][0]["id"].as_str().unwrap().to_owned();
+    let fields = office.good("reconcile changes --type launch --fields");
+    assert!(fields.contains("capacity") && fields.contains(&change), "{fields}");
+
+    // What was never looked at is found by a sweep, which waits, tells, and repairs.
+    let other = office.launch(5);
+    let dry = office.good("reconcile sweep --full --type launch --dry-run --wait --json");
+    let dry: Value = serde_json::from_str(dry.lines().last().unwrap()).unwrap();
+    assert_eq!((&dry["status"], &dry["counts"]["differing"]), (&json!("completed"), &json!(1)), "{dry}");
+    let differing = office.json("reconcile drift --kind missing_document");
+    assert_eq!(differing["drift"][0]["entityId"], other.as_str(), "{differing}");
+    let swept = office.good("reconcile sweep --full --wait");
+    assert!(swept.contains("completed") || swept.contains("repaired"), "{swept}");
+    assert_eq!(office.json(&format!("reconcile diff launch {other}"))["document"], "there");
+    assert_eq!(office.json("reconcile drift")["total"], 0);
+    let sweeps = office.good("reconcile sweeps");
+    assert!(sweeps.contains("full, dry") && sweeps.contains("completed"), "{sweeps}");
+    let id = office.good("reconcile sweeps list --mode full --page-size 1 -q");
+    assert!(office.good(&format!("reconcile sweeps show {id}")).contains("asked by"));
+    let over = told(&mut office.say(&format!("reconcile sweeps pause {id}")));
+    assert!(over.code == 4 && over.err.contains("completed"), "{}", over.err);
     let unknown = told(&mut office.say("reconcile diff booking 507f1f77bcf86cd799439099"));
     assert!(unknown.code == 4 && unknown.err.contains("neither side"), "{}", unknown.err);
 }

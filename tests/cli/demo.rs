@@ -33,6 +33,13 @@ fn a_demo_without_console_has_traffic_to_look_at_and_leaves_nothing() {
         made.contains("launch Lunar Picnic made: 12 seats") && booked.contains("seat"),
         "{made}\n{booked}"
     );
+    // Other services write the documents behind the daemon's back: a sweep finds it, and a person is asked.
+    for found in ["Created on relational", "1 conflict: description"] {
+        let arguments =
+            ["--url", &url, "logs", "-f", "-n", "1000", "--event-type", "RECONCILE", "--query", found];
+        let mut following = Process::start(&operator, arguments);
+        assert!(following.lines(1)[0].contains(found));
+    }
     let launches = told(&mut say("launches list")).out;
     assert!(launches.contains("Lunar Picnic") && launches.contains("on sale"), "{launches}");
     let bookings = told(&mut say("bookings list --order asc")).out;

@@ -3,6 +3,7 @@
 mod accounts;
 mod bookings;
 mod business;
+mod compare;
 mod demo;
 mod documents;
 mod jobs;
@@ -10,6 +11,7 @@ mod logs;
 mod machine;
 mod notify;
 mod protections;
+mod reconcile;
 mod session;
 mod support;
 mod terminal;

@@ -234,12 +234,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it with the operator ana@example.com, whose password is `correct horse 9`.
+    /// Starts it, with nobody who reconciles by themselves, with the operator ana@example.com, whose password is `correct horse 9`.
     pub fn start(operator: &Operator) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let settings = format!(
-            "[server]\nbind = '127.0.0.1:0'\n[data]\ndir = '{}'\n[logs]\nfile = '{}/log/astrops.log'\n",
+            "[server]\nbind = '127.0.0.1:0'\n[data]\ndir = '{}'\n[logs]\nfile = '{}/log/astrops.log'\n\
+             [documents]\nfollow = false\n\
+             [[schedules]]\nname = 'reconcile-incremental'\ncron = '0 0 1 1 *'\ntask = 'reconcile-incremental'\n",
             data.display(),
             data.display()
         );

@@ -24,8 +24,8 @@ use crate::{
     message::{Change, LinkState, Outcome, Request, Update},
     screen::{Effect, Place, Screen, Tab, Tone},
     screens::{
-        bookings::Bookings, dashboard::Dashboard, entities::Entities, jobs::Jobs, launches::Launches,
-        login::Login, logs::Logs, schedules::Schedules, users::Users,
+        bookings::Bookings, dashboard::Dashboard, drift::Drift, entities::Entities, jobs::Jobs,
+        launches::Launches, login::Login, logs::Logs, schedules::Schedules, users::Users,
     },
 };
 
@@ -65,6 +65,7 @@ struct Screens {
     bookings: Entities<Bookings>,
     launches: Entities<Launches>,
     users: Users,
+    drift: Drift,
     schedules: Schedules,
 }
 
@@ -77,6 +78,7 @@ impl Screens {
             Tab::Bookings => &mut self.bookings,
             Tab::Launches => &mut self.launches,
             Tab::Users => &mut self.users,
+            Tab::Drift => &mut self.drift,
             Tab::Schedules => &mut self.schedules,
         }
     }
@@ -390,6 +392,7 @@ impl App {
             Place::Booking(_) | Place::Bookings(_) => Tab::Bookings,
             Place::Launch(_) | Place::Launches(_) => Tab::Launches,
             Place::User(_) => Tab::Users,
+            Place::Sides(..) | Place::Conflicts | Place::Sweeps(_) => Tab::Drift,
         });
         let context = self.session.context(now);
         let screen = self.screens.get(self.tab);
@@ -438,6 +441,7 @@ impl App {
             Action::GoBookings => return to(Tab::Bookings),
             Action::GoLaunches => return to(Tab::Launches),
             Action::GoUsers => return to(Tab::Users),
+            Action::GoDrift => return to(Tab::Drift),
             Action::GoSchedules => return to(Tab::Schedules),
             Action::NextScreen => return to(self.neighbour(1)),
             Action::PreviousScreen => return to(self.neighbour(Tab::ALL.len() - 1)),
@@ -512,6 +516,7 @@ fn report(change: &Change, outcomes: &[Outcome]) -> Vec<Effect> {
         [Outcome { target, result: Ok(more) }] if more.is_empty() => format!("{target} {verb}"),
         [Outcome { target, result: Ok(more) }] => format!("{target} {verb}: {more}"),
         [Outcome { target, result: Err(reason) }] => format!("{target}: {reason}"),
+        _ if refused.is_empty() => format!("{done} {verb}"),
         _ => format!("{done} {verb}, {} refused", refused.len()),
     };
     if refused.is_empty() {

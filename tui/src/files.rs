@@ -6,6 +6,7 @@ use astrops_api::{
     auth::Session,
     bookings::{BookingDetail, BookingPage},
     launches::{CapacityLogPage, Launch},
+    reconciliation::{Conflict, Diff},
     users::Account,
 };
 use serde::Serialize;
@@ -23,11 +24,33 @@ pub enum History {
     Refused(String),
 }
 
+/// What both databases say of something.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Sides {
+    /// Field by field.
+    Known(Box<Diff>),
+    /// They cannot be compared now, and why: that must not hide the rest.
+    Refused(String),
+}
+
+/// One entity on both sides.
+#[derive(Clone, Debug, Serialize)]
+pub struct SidesFile {
+    /// Both sides, the base and the verdicts now.
+    pub diff: Diff,
+    /// What waits for a person, a snoozed one too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Conflict>,
+}
+
 /// A booking.
 #[derive(Clone, Debug, Serialize)]
 pub struct BookingFile {
     /// It, with payments and seats.
     pub detail: BookingDetail,
+    /// Both sides.
+    pub sides: Sides,
     /// Who did what to it.
     pub history: History,
 }
@@ -41,6 +64,8 @@ pub struct LaunchFile {
     pub bookings: BookingPage,
     /// The latest changes of the seats that are held.
     pub capacity: CapacityLogPage,
+    /// Both sides.
+    pub sides: Sides,
     /// Who did what to it.
     pub history: History,
 }

@@ -49,6 +49,14 @@ pub fn coarse(delta: TimeDelta) -> String {
     }
 }
 
+/// How old something is, where seconds do not matter any more: `12 s`, `59 m`, `2 h 5 m`.
+pub fn age(delta: TimeDelta) -> String {
+    match delta.num_minutes() {
+        minutes @ 1..60 => format!("{minutes} m"),
+        _ => coarse(delta),
+    }
+}
+
 /// `5 103`: digits in threes.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -141,6 +149,8 @@ mod tests {
     fn spans_show_their_two_largest_units() {
         let shown = |ms| span(TimeDelta::milliseconds(ms));
         assert_eq!([shown(950), shown(4_100), shown(192_000)], ["950 ms", "4.1 s", "3 m 12 s"]);
+        let ages = [0, 59, 60, 3_599, 7_500].map(|seconds| age(TimeDelta::seconds(seconds)));
+        assert_eq!(ages, ["0 s", "59 s", "1 m", "59 m", "2 h 5 m"]);
         assert_eq!([shown(7_500_000), shown(273_600_000), shown(-5)], ["2 h 5 m", "3 d 4 h", "0 ms"]);
         assert_eq!(
             [count(0), count(999), count(5_103), count(1_000_000)],

@@ -33,6 +33,14 @@ pub enum Scope {
     Users,
     /// On the service keys.
     Keys,
+    /// On the list of what differs and of the conflicts.
+    Drift,
+    /// On the sweeps.
+    Sweeps,
+    /// On both sides of one entity.
+    Resolve,
+    /// On the changes of one entity.
+    History,
     /// On the schedules.
     Schedules,
     /// In the sign-in form.
@@ -61,6 +69,10 @@ impl Scope {
             Self::Launches => "Launches",
             Self::Users => "Users",
             Self::Keys => "Service keys",
+            Self::Drift => "Drift",
+            Self::Sweeps => "Sweeps",
+            Self::Resolve => "Both sides",
+            Self::History => "Changes",
             Self::Schedules => "Schedules",
             Self::Login => "Sign in",
             Self::Menu => "Menus",
@@ -72,7 +84,7 @@ impl Scope {
     }
 
     /// Every scope, in the order of the documents.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Everywhere,
         Self::Dashboard,
         Self::Logs,
@@ -81,6 +93,10 @@ impl Scope {
         Self::Launches,
         Self::Users,
         Self::Keys,
+        Self::Drift,
+        Self::Sweeps,
+        Self::Resolve,
+        Self::History,
         Self::Schedules,
         Self::Login,
         Self::Menu,
@@ -132,6 +148,8 @@ actions! {
     GoLaunches,
     /// Screen 6.
     GoUsers,
+    /// Screen 7.
+    GoDrift,
     /// Screen 8.
     GoSchedules,
     /// The screen to the right.
@@ -230,17 +248,17 @@ actions! {
     NextWarning,
     /// To the previous warning.
     PreviousWarning,
-    /// Which status is shown.
+    /// Which status, role or view is shown.
     Status,
     /// Retry jobs.
     Retry,
-    /// Cancel jobs, bookings, a launch.
+    /// Cancel jobs, bookings, a launch, a sweep.
     Cancel,
     /// Delay jobs.
     Delay,
     /// Run a job now.
     Execute,
-    /// A new notification, a new service key.
+    /// A new notification, a new service key, a new sweep.
     New,
     /// Delete ended jobs, revoke a service key.
     Delete,
@@ -262,6 +280,36 @@ actions! {
     ToBookings,
     /// From a job to the booking, launch or user that it is about.
     ToSubject,
+    /// From a booking, launch or user to both sides of it.
+    Compare,
+    /// Make entities agree now.
+    Reconcile,
+    /// Do not list conflicts for a while.
+    Snooze,
+    /// Let one side win in whole conflicts.
+    TakeAll,
+    /// Let the document win in a field.
+    TakeDocument,
+    /// Let the relational row win in a field.
+    TakeRelational,
+    /// Let what both last agreed on win in a field.
+    TakeBase,
+    /// Give a field another value.
+    EditValue,
+    /// What the choices would write.
+    Preview,
+    /// Write the choices.
+    Write,
+    /// Take back what is not written yet; offer to revert what is.
+    Undo,
+    /// The changes of an entity.
+    History,
+    /// Take back what a change wrote.
+    Revert,
+    /// Pause or resume a sweep.
+    PauseSweep,
+    /// Let a sweep change as much as it found.
+    Approve,
     /// Between users and service keys.
     ServiceKeys,
     /// Let a locked user sign in again.

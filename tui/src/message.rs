@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use astrops_api::{
     auth::{Login, SignedIn, User},
     bookings::{BookingPage, BookingQuery, CancelBooking},
+    drift::{DriftPage, DriftQuery},
     events::DomainEvent,
     ids::{BookingId, EntityId, JobId, KeyId, LaunchId, UserId},
     jobs::{Delay, Job, JobDetail, JobPage, JobQuery, JobStats, PauseTypes},
@@ -12,16 +13,24 @@ use astrops_api::{
     launches::{CancelLaunch, LaunchPage, LaunchQuery},
     logs::{Histogram, LogEntry, LogPage, LogQuery},
     notifications::{NewNotification, NewPreview, NotificationTypeInfo, Preview},
+    reconciliation::{ChangePage, ConflictPage, ConflictQuery, Mappings, NewReconciliation},
+    resolution::{Resolution, Resolve, ResolveMany, Resolved, Revert, Snooze},
     schedules::{EditSchedule, Schedule, ScheduleRun},
     status::Status,
+    sweeps::{NewSweep, SweepPage, SweepQuery},
     users::{EditUser, UserPage, UserQuery},
+    vocabulary::EntityType,
 };
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::{
-    files::{BookingFile, LaunchFile, Today, UserFile},
+    files::{BookingFile, LaunchFile, SidesFile, Today, UserFile},
     screen::Place,
 };
+
+/// How long a decision can be taken back before it is written.
+pub const HOLD_SECONDS: u32 = 10;
 
 /// What a screen asks for. Only [`Request::Change`] changes data.
 #[derive(Clone, Debug)]
@@ -70,6 +79,20 @@ pub enum Request {
     Today(DateTime<Utc>),
     /// What has this id: a booking, a launch or a user?
     Find(EntityId),
+    /// A slice of what differs, with a number.
+    Drift(u64, Box<DriftQuery>),
+    /// A slice of the conflicts, with a number.
+    Conflicts(u64, Box<ConflictQuery>),
+    /// A slice of the sweeps, with a number.
+    Sweeps(u64, Box<SweepQuery>),
+    /// One entity on both sides.
+    Sides(EntityType, EntityId),
+    /// Which document field is which column.
+    Mapping,
+    /// The latest changes of one entity.
+    Changes(EntityType, EntityId),
+    /// What a decision would write. The link asks for a dry run, whatever the decision says.
+    Try(u64, Box<Decision>),
     /// Change something.
     Change(Change),
 }
@@ -84,6 +107,30 @@ impl Request {
     pub fn preview_of(mail: &NewNotification) -> NewPreview {
         NewPreview { kind: mail.kind, data: mail.data.clone() }
     }
+}
+
+/// What a person decides about databases that differ.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// What one conflict's fields are to hold.
+    Resolve(Uuid, Resolve),
+    /// Whose values win in several conflicts.
+    ResolveMany(ResolveMany),
+    /// What one change wrote is taken back.
+    Revert(Uuid, Revert),
+}
+
+/// What is done to a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweepAct {
+    /// It stops behind the page that it is at.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It ends.
+    Cancel,
+    /// It may change as much as it found.
+    Approve,
 }
 
 /// A change that an operator has confirmed.
@@ -127,6 +174,16 @@ pub enum Change {
     CreateKey(NewKey),
     /// Revoke a service key with this name.
     RevokeKey(KeyId, String),
+    /// Make entities agree on both sides.
+    Reconcile(Vec<NewReconciliation>),
+    /// Decide about what differs; with what to call each conflict or change.
+    Decide(Box<Decision>, Vec<(Uuid, String)>),
+    /// Do not list conflicts for a while; with the texts that the operator knows them by.
+    SnoozeConflicts(Vec<(Uuid, String)>, Snooze),
+    /// Compare whole collections with whole tables.
+    StartSweep(NewSweep),
+    /// Steer a sweep; the text is what to call it.
+    SteerSweep(Uuid, String, SweepAct),
 }
 
 impl Change {
@@ -134,13 +191,22 @@ impl Change {
     pub const fn done(&self) -> &'static str {
         match self {
             Self::Retry(_) => "retried",
-            Self::Cancel(_) | Self::CancelBookings(..) | Self::CancelLaunch(..) => "cancelled",
+            Self::Cancel(_)
+            | Self::CancelBookings(..)
+            | Self::CancelLaunch(..)
+            | Self::SteerSweep(.., SweepAct::Cancel) => "cancelled",
             Self::Delete(_) => "deleted",
             Self::Delay(..) => "delayed",
             Self::Execute(_) => "ran",
-            Self::Notify(_) => "queued",
-            Self::PauseJobs(_) | Self::PauseSchedule(_) => "paused",
-            Self::ResumeJobs(_) | Self::ResumeSchedule(_) => "resumed",
+            Self::Notify(_) | Self::Reconcile(_) => "queued",
+            Self::Decide(..) => "decided",
+            Self::SnoozeConflicts(..) => "snoozed",
+            Self::StartSweep(_) => "started",
+            Self::SteerSweep(.., SweepAct::Approve) => "approved",
+            Self::PauseJobs(_) | Self::PauseSchedule(_) | Self::SteerSweep(.., SweepAct::Pause) => "paused",
+            Self::ResumeJobs(_) | Self::ResumeSchedule(_) | Self::SteerSweep(.., SweepAct::Resume) => {
+                "resumed"
+            }
             Self::Trigger(_) => "triggered",
             Self::EditSchedule(..) | Self::EditUser(..) => "saved",
             Self::UnlockUser(..) => "unlocked",
@@ -263,6 +329,22 @@ pub enum Update {
     KeyMade(Box<KeyMade>),
     /// Answer to [`Request::Find`]: where it is, if it is anything.
     Found(EntityId, Option<Place>),
+    /// Answer to [`Request::Drift`].
+    Drift(u64, DriftPage),
+    /// Answer to [`Request::Conflicts`].
+    Conflicts(u64, ConflictPage),
+    /// Answer to [`Request::Sweeps`].
+    Sweeps(u64, SweepPage),
+    /// Answer to [`Request::Sides`].
+    Sides(Arc<SidesFile>),
+    /// Answer to [`Request::Mapping`].
+    Mapping(Arc<Mappings>),
+    /// Answer to [`Request::Changes`], newest first.
+    Changes(EntityType, EntityId, Arc<ChangePage>),
+    /// Answer to [`Request::Try`], one for each conflict or change.
+    Tried(u64, Box<Decision>, Vec<Resolved>),
+    /// A decision was taken: what is written by which job and when, with what it is called.
+    Held(Vec<(String, Resolution)>),
     /// Answer to [`Request::Change`].
     Done(Change, Vec<Outcome>),
     /// A request that only reads failed.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use astrops_api::{
     auth::User,
-    ids::{BookingId, JobId, LaunchId, UserId},
+    ids::{BookingId, EntityId, JobId, LaunchId, UserId},
+    vocabulary::EntityType,
 };
 use chrono::{DateTime, Utc};
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -32,19 +33,22 @@ pub enum Tab {
     Launches,
     /// `6`
     Users,
+    /// `7`
+    Drift,
     /// `8`
     Schedules,
 }
 
 impl Tab {
     /// Every tab, from left to right.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dashboard,
         Self::Logs,
         Self::Jobs,
         Self::Bookings,
         Self::Launches,
         Self::Users,
+        Self::Drift,
         Self::Schedules,
     ];
 
@@ -57,6 +61,7 @@ impl Tab {
             Self::Bookings => ('4', "Bookings"),
             Self::Launches => ('5', "Launches"),
             Self::Users => ('6', "Users"),
+            Self::Drift => ('7', "Drift"),
             Self::Schedules => ('8', "Schedules"),
         }
     }
@@ -151,6 +156,12 @@ pub enum Place {
     Launches(String),
     /// The detail of a user.
     User(UserId),
+    /// Both sides of an entity.
+    Sides(EntityType, EntityId),
+    /// The conflicts.
+    Conflicts,
+    /// The sweeps, narrowed.
+    Sweeps(String),
 }
 
 /// What a screen or layer wants done.

@@ -2,6 +2,7 @@
 
 pub mod bookings;
 pub mod dashboard;
+pub mod drift;
 pub mod entities;
 pub mod job_detail;
 pub mod jobs;

@@ -1,5 +1,6 @@
 //! What the tests share: a small world of jobs, logs and schedules, and a console that shows it.
 
+mod drift;
 mod entities;
 
 use std::{sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ use ratatui::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use drift::*;
 pub use entities::*;
 
 use crate::{
@@ -118,7 +120,7 @@ fn status() -> Status {
     let part = |name: &str, ok: bool, detail: &str| json!({"name": name, "ok": ok, "detail": detail, "latencyMs": 0.42});
     let node = json!({"id": id(900), "name": "ops-1 (4711)", "version": "0.1.0", "startedAt": now(), "leaseUntil": now()});
     typed(json!({
-        "version": "0.1.0", "now": now(), "node": id(900), "nodes": [node],
+        "version": "0.1.0", "now": now(), "node": id(900), "nodes": [node], "agreement": agreement(),
         "parts": [
             part("database", true, "sqlite /var/lib/astrops/astrops.db"), part("documents", true, "sqlite customer.db"),
             part("mail", false, "smtp 127.0.0.1:25 refuses: start the relay or set mail.transport"),
@@ -231,9 +233,9 @@ impl Harness {
         self.tell(&Update::Jobs(number.expect("jobs were asked for"), page));
     }
 
-    /// Answers everything that was asked about bookings, launches, users and keys, as a daemon would; other
-    /// questions stay.
-    pub fn answer_all(&mut self) {
+    /// Answers everything that was asked about bookings, launches, users, keys and reconciliation, as a daemon
+    /// would; other questions stay.
+    pub fn answer_all(&mut self) -> &mut Self {
         let mut others = Vec::new();
         for request in std::mem::take(&mut self.asked) {
             match answer_of(&request) {
@@ -243,6 +245,7 @@ impl Harness {
         }
         others.append(&mut self.asked);
         self.asked = others;
+        self
     }
 
     /// Presses keys: each word is a key, as in the table.

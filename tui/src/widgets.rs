@@ -1,5 +1,6 @@
 //! Pieces that screens are made of.
 
+pub mod bar;
 pub mod form;
 pub mod input;
 pub mod log_line;

@@ -135,13 +135,16 @@ impl Sqlite {
         let table = collection.name();
         let inner = format!("SELECT _id, doc FROM {table} WHERE _id > $1 ORDER BY _id LIMIT $2");
         let packed =
-            format!("SELECT COUNT(*), CAST(group_concat(_id || doc, char(30)) AS BLOB) FROM ({inner})");
+            format!("SELECT group_concat(_id, ''), CAST(group_concat(doc, char(30)) AS BLOB) FROM ({inner})");
         let page = sqlx::query(AssertSqlSafe(packed)).bind(&after).bind(limit).fetch_one(&self.readers).await;
         let page = page.map_err(&failed)?;
-        let count: i64 = page.try_get(0).map_err(&failed)?;
-        let bytes: Option<&[u8]> = page.try_get(1).map_err(&failed)?;
-        if let Some(rows) = unpack(count, bytes.unwrap_or_default()) {
-            rows.into_iter().for_each(|(id, text)| each(id, Raw::Json(text)));
+        let ids: Option<&str> = page.try_get(0).map_err(&failed)?;
+        let texts: Option<&[u8]> = page.try_get(1).map_err(&failed)?;
+        let Some((ids, texts)) = ids.zip(texts) else { return Ok(()) };
+        if let Some(rows) = unpack(ids, texts) {
+            for (id, text) in rows {
+                each(id, Raw::Json(text));
+            }
             return Ok(());
         }
         // A document edited by hand holds the separator.
@@ -392,22 +395,18 @@ fn id(row: &SqliteRow) -> Result<ObjectId, sqlx::Error> {
     ObjectId::parse_str(id).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-fn unpack(count: i64, bytes: &[u8]) -> Option<Vec<(ObjectId, &[u8])>> {
-    if count == 0 {
-        return Some(Vec::new());
-    }
-    let mut rows = Vec::with_capacity(usize::try_from(count).ok()?);
-    let (mut start, ends) = (0, memchr::memchr_iter(SEPARATOR, bytes).chain([bytes.len()]));
-    for end in ends {
-        let (id, text) = bytes[start..end].split_at_checked(24)?;
-        rows.push((ObjectId::parse_str(std::str::from_utf8(id).ok()?).ok()?, text));
+/// `None` when there are not as many texts as ids, or not in order: what `group_concat` promises about that is less
+/// than what it does.
+fn unpack<'a>(ids: &str, texts: &'a [u8]) -> Option<Vec<(ObjectId, &'a [u8])>> {
+    let (ids, rest) = ids.as_bytes().as_chunks::<24>();
+    let mut rows = Vec::with_capacity(ids.len());
+    let mut start = 0;
+    for end in memchr::memchr_iter(SEPARATOR, texts).chain([texts.len()]) {
+        let id = std::str::from_utf8(ids.get(rows.len())?).ok()?;
+        rows.push((ObjectId::parse_str(id).ok()?, texts.get(start..end)?));
         start = end + 1;
     }
-    // What group_concat promises about the order is less than what it does.
-    if !rows.is_sorted_by_key(|row| row.0) {
-        rows.sort_by_key(|row| row.0);
-    }
-    (i64::try_from(rows.len()) == Ok(count)).then_some(rows)
+    (rest.is_empty() && rows.len() == ids.len() && rows.is_sorted_by_key(|row| row.0)).then_some(rows)
 }
 
 fn step(what: String, made: bool) -> Step {

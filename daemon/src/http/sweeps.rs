@@ -145,11 +145,10 @@ async fn steer(app: &App, caller: &Caller, id: Uuid, act: Act) -> ApiResult<Resp
     let mut sweep = store::find(&mut work.tx, id).await?.ok_or_else(|| ApiError::no_such("sweep", id))?;
     let from = sweep.status;
     let goes_on = match (act, from) {
-        (Act::Pause, SweepStatus::Running) => false,
-        (Act::Cancel, SweepStatus::Running | SweepStatus::Paused | SweepStatus::NeedsApproval) => false,
-        (Act::Resume, SweepStatus::Paused) => true,
         (Act::Resume, SweepStatus::Running) if sweep.is_orphan => true,
-        (Act::Approve, SweepStatus::NeedsApproval) => true,
+        (Act::Resume, SweepStatus::Paused) | (Act::Approve, SweepStatus::NeedsApproval) => true,
+        (Act::Pause, SweepStatus::Running) => false,
+        (Act::Cancel, from) if !from.is_final() => false,
         _ => {
             let detail = format!("sweep {id} is {from}: {}", sweep.text);
             return Err(ApiError::new(Kind::Conflict, detail));
@@ -176,7 +175,8 @@ async fn steer(app: &App, caller: &Caller, id: Uuid, act: Act) -> ApiResult<Resp
         }
         Act::Approve => {
             sweep.text = format!("approved by {by}");
-            sweep.state.allowed = Some(sweep.state.planned);
+            let left = stored_drift::left(&mut work.tx, id).await?;
+            sweep.state.allowed = Some(sweep.state.at_most(left));
         }
         Act::Resume => sweep.text = format!("resumed by {by}"),
     }

@@ -21,7 +21,7 @@ use super::{
         plan::{Action, History},
         value::{Record, Side},
     },
-    engine::{Engine, Trouble, said},
+    engine::{Engine, Errand, Trouble, said},
     facts::{self, Asked},
     intent::{self, Begun},
     look::View,
@@ -46,9 +46,9 @@ impl Engine {
     pub(super) async fn begin(
         &self,
         views: &[&View],
-        job: JobId,
+        errand: Errand,
     ) -> Result<Vec<Result<(), Trouble>>, Trouble> {
-        match self.begin_together(views, job).await {
+        match self.begin_together(views, errand).await {
             Ok(()) => return Ok(views.iter().map(|_| Ok(())).collect()),
             Err(error) if views.len() > 1 && refusal(&error).is_some() => {}
             Err(error) if views.len() > 1 => return Err(error.into()),
@@ -57,7 +57,7 @@ impl Engine {
         // One of them cannot be written: each by itself.
         let mut begun = Vec::with_capacity(views.len());
         for view in views {
-            begun.push(match self.begin_together(&[view], job).await {
+            begun.push(match self.begin_together(&[view], errand).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(refusal(&error).ok_or(error)?),
             });
@@ -65,7 +65,7 @@ impl Engine {
         Ok(begun)
     }
 
-    async fn begin_together(&self, views: &[&View], job: JobId) -> Result<(), sqlx::Error> {
+    async fn begin_together(&self, views: &[&View], errand: Errand) -> Result<(), sqlx::Error> {
         let Some(first) = views.first() else { return Ok(()) };
         let (kind, mapping) = (first.plan.entity, &first.mapping);
         let mut tx = self.db().write().await?;
@@ -84,13 +84,13 @@ impl Engine {
             }
             let text = intent::text(&view.plan);
             let plan = view.plan.clone().softened(mapping);
-            let begun = Begun::new(self.context.clock.new_id(), job, mapping, &plan, text);
-            let kept = (begun.id, job, begun.to_json(mapping));
+            let begun = Begun::new(self.context.clock.new_id(), errand.job, mapping, &plan, text);
+            let kept = (begun.id, errand.job, begun.to_json(mapping));
             if !intents::begin(&mut tx, kind, view.id, kept, now).await? || !begun.wrote_ours {
                 continue;
             }
             let columns = plan.columns(mapping, &Links::default());
-            self.write_ours(&mut tx, (kind, view.id), &columns, record.is_none(), job, now).await?;
+            self.write_ours(&mut tx, (kind, view.id), &columns, record.is_none(), errand, now).await?;
         }
         tx.commit().await
     }
@@ -144,7 +144,7 @@ impl Engine {
         (kind, id): (EntityType, EntityId),
         columns: &Columns,
         is_new: bool,
-        job: JobId,
+        errand: Errand,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         if is_new {
@@ -154,19 +154,21 @@ impl Engine {
         }
         let clock = &self.context.clock;
         let moved = relational::follow(tx, clock, kind, id, is_new, now).await?;
-        if let Some(launch) = moved {
-            let by = format!("job:{job}");
-            let nomination = Nomination {
-                kind: EntityType::Launch,
-                id: launch.into(),
-                run_at: now,
-                by: &by,
-                max_attempts: self.max_attempts,
-                now,
-            };
-            nominate(tx, clock, &nomination).await?;
+        let Some(launch) = moved.map(EntityId::from) else { return Ok(()) };
+        if let Some(sweep) = errand.sweep {
+            let found = [(launch, DriftKind::Differs)];
+            return drift::nominate(tx, EntityType::Launch, &found, sweep, now).await;
         }
-        Ok(())
+        let by = format!("job:{}", errand.job);
+        let nomination = Nomination {
+            kind: EntityType::Launch,
+            id: launch,
+            run_at: now,
+            by: &by,
+            max_attempts: self.max_attempts,
+            now,
+        };
+        nominate(tx, clock, &nomination).await.map(drop)
     }
 
     /// Writes the documents of what was begun. A document that somebody else wrote meanwhile is left as it is.
@@ -208,8 +210,8 @@ impl Engine {
                 Inserted::Refused(why) => refused(why),
             };
         }
-        let changed = self.documents.compare_and_set(collection, &changes.1).await?;
-        for (place, done) in changes.0.into_iter().zip(changed) {
+        let compared = self.documents.compare_and_set(collection, &changes.1).await?;
+        for (place, done) in changes.0.into_iter().zip(compared) {
             written[place] = match done {
                 Changed::Done => Ok(Fate::Written),
                 Changed::Stale => Ok(Fate::Unknown),
@@ -248,9 +250,9 @@ impl Engine {
                 let text = refused.to_string();
                 self.note(&mut tx, view, DriftKind::Differs, &text, now).await?;
             } else if view.plan.is_quiet() {
-                let (entry, agrees) = self.remember(&mut tx, view, told, job, now).await?;
+                let (entry, in_sync) = self.remember(&mut tx, view, told, job, now).await?;
                 entries.extend(entry);
-                agreed.extend(agrees.then_some(view.id));
+                agreed.extend(in_sync.then_some(view.id));
             }
         }
         if let Some((view, _)) = ends.first() {

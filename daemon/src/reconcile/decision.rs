@@ -18,7 +18,7 @@ use super::{
         plan::{History, Plan, Rule},
         value::{Side, Value},
     },
-    engine::{Engine, Report, Trouble},
+    engine::{Engine, Errand, Report, Trouble},
     facts,
     look::{Fates, View},
     nominate::{Nomination, nominate},
@@ -161,7 +161,7 @@ impl Engine {
             if !view.is_decided() {
                 return Err(view.undecided());
             }
-            if let Some(Err(refused)) = self.begin(&[&view], job).await?.pop() {
+            if let Some(Err(refused)) = self.begin(&[&view], Errand { job, sweep: None }).await?.pop() {
                 return Err(refused);
             }
             if view.moves_to_another_launch() {

@@ -115,6 +115,14 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// On whose behalf.
+#[derive(Clone, Copy)]
+pub(super) struct Errand {
+    pub job: JobId,
+    /// It looks at launches after their bookings, so their counters need no job of their own.
+    pub sweep: Option<Uuid>,
+}
+
 /// An entity on its way.
 struct Case {
     id: EntityId,
@@ -147,24 +155,27 @@ impl Engine {
 
     /// Makes one entity agree.
     pub async fn reconcile(&self, kind: EntityType, id: EntityId, job: JobId) -> Result<Report, Trouble> {
-        self.through(kind, &[id], job, DEPTH).await?.pop().unwrap_or(Err(Trouble::Restless))
+        let reports = self.through(kind, &[id], Errand { job, sweep: None }, DEPTH).await?;
+        reports.into_iter().next().unwrap_or(Err(Trouble::Restless))
     }
 
-    /// Makes many entities of a kind agree; what became of each, in their order.
+    /// Makes many entities of a kind agree for a sweep; what became of each, in their order, then of what
+    /// they refer to and was written first.
     pub async fn reconcile_all(
         &self,
         kind: EntityType,
         ids: &[EntityId],
         job: JobId,
+        sweep: Uuid,
     ) -> Result<Vec<Result<Report, Trouble>>, Trouble> {
-        self.through(kind, ids, job, DEPTH).await
+        self.through(kind, ids, Errand { job, sweep: Some(sweep) }, DEPTH).await
     }
 
     fn through<'a>(
         &'a self,
         kind: EntityType,
         ids: &'a [EntityId],
-        job: JobId,
+        errand: Errand,
         depth: u32,
     ) -> BoxFuture<'a, Result<Vec<Result<Report, Trouble>>, Trouble>> {
         async move {
@@ -172,6 +183,7 @@ impl Engine {
                 .iter()
                 .map(|&id| Case { id, tries: 0, texts: Vec::new(), fate: None, outcome: None })
                 .collect();
+            let mut referenced = Vec::new();
             let mut is_first = true;
             loop {
                 let mut open: Vec<&mut Case> =
@@ -184,19 +196,21 @@ impl Engine {
                 let mut views = self.look_at(kind, &wanted, &fates).await?;
                 if is_first && depth > 0 {
                     is_first = false;
-                    if self.make_references(&views, job, depth - 1).await? {
+                    referenced = self.make_references(&views, errand, depth - 1).await?;
+                    if !referenced.is_empty() {
                         views = self.look_at(kind, &wanted, &fates).await?;
                     }
                 }
-                self.step(&mut open, &views, job).await?;
+                self.step(&mut open, &views, errand).await?;
             }
-            Ok(cases.into_iter().map(|case| case.outcome.unwrap_or(Err(Trouble::Restless))).collect())
+            let ended = cases.into_iter().map(|case| case.outcome.unwrap_or(Err(Trouble::Restless)));
+            Ok(ended.chain(referenced).collect())
         }
         .boxed()
     }
 
     /// Does what is next for each.
-    async fn step(&self, cases: &mut [&mut Case], views: &[View], job: JobId) -> Result<(), Trouble> {
+    async fn step(&self, cases: &mut [&mut Case], views: &[View], errand: Errand) -> Result<(), Trouble> {
         let (mut begin, mut document, mut end) = (Vec::new(), Vec::new(), Vec::new());
         for (at, (case, view)) in cases.iter_mut().zip(views).enumerate() {
             if view.is_absent() {
@@ -219,7 +233,7 @@ impl Engine {
             }
         }
         let of = |places: &[usize]| -> Vec<&View> { places.iter().map(|&at| &views[at]).collect() };
-        for (at, begun) in begin.iter().zip(self.begin(&of(&begin), job).await?) {
+        for (at, begun) in begin.iter().zip(self.begin(&of(&begin), errand).await?) {
             if let Err(refused) = begun {
                 cases[*at].outcome = Some(Err(refused));
             }
@@ -233,7 +247,7 @@ impl Engine {
         }
         let ends: Vec<_> = end.iter().map(|(at, refused)| (&views[*at], refused.as_ref())).collect();
         let told: Vec<Vec<String>> = end.iter().map(|(at, _)| cases[*at].texts.clone()).collect();
-        let ended = self.end(&ends, told, job).await?;
+        let ended = self.end(&ends, told, errand.job).await?;
         for ((at, refused), texts) in end.into_iter().zip(ended) {
             let (case, view) = (&mut cases[at], &views[at]);
             let wrote = !texts.is_empty();
@@ -250,9 +264,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes what rows refer to and one side lacks; whether there was any.
-    async fn make_references(&self, views: &[View], job: JobId, depth: u32) -> Result<bool, Trouble> {
-        let mut wanted = Vec::new();
+    /// Makes what rows refer to and one side lacks; what was written. What cannot be made shows as a conflict of the row
+    /// that names it.
+    async fn make_references(
+        &self,
+        views: &[View],
+        errand: Errand,
+        depth: u32,
+    ) -> Result<Vec<Result<Report, Trouble>>, Trouble> {
+        let (mut wanted, mut made) = (Vec::new(), Vec::new());
         for conflict in views.iter().flat_map(|view| &view.plan.conflicts) {
             let Reason::Dangling { field, id, .. } = conflict.reason else { continue };
             wanted.extend(facts::target(field).map(|kind| (kind, EntityId(embed(id)))));
@@ -261,10 +281,10 @@ impl Engine {
         wanted.dedup();
         for some in wanted.chunk_by(|one, other| one.0 == other.0) {
             let ids: Vec<_> = some.iter().map(|(_, id)| *id).collect();
-            // What cannot be made shows as a conflict of the row that names it.
-            self.through(some[0].0, &ids, job, depth).await?;
+            let reports = self.through(some[0].0, &ids, errand, depth).await?;
+            made.extend(reports.into_iter().filter(|report| report.as_ref().is_ok_and(|done| done.wrote)));
         }
-        Ok(!wanted.is_empty())
+        Ok(made)
     }
 }
 

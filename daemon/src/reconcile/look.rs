@@ -16,7 +16,7 @@ use super::{
         intent::{Decision, Fate, Move, decide},
         mapping::Mapping,
         merge::{Seen, Situation},
-        plan::{History, Plan},
+        plan::{Conflict, History, Plan, Reason},
         value::{Id, Pair, Record, Side},
     },
     engine::{Engine, Trouble},
@@ -91,6 +91,14 @@ impl View {
             Side::Document => DriftKind::MissingDocument,
             Side::Relational => DriftKind::MissingRelational,
         })
+    }
+
+    /// What it waits for may be done by the time that others agree: a row that it refers to, bookings that refer to it.
+    pub fn waits_for_others(&self) -> bool {
+        let others = |conflict: &Conflict| {
+            matches!(conflict.reason, Reason::Dangling { .. } | Reason::DeletedBooked(_))
+        };
+        !self.plan.conflicts.is_empty() && self.plan.conflicts.iter().all(others)
     }
 
     /// It is missing on one side, after both had agreed on it.

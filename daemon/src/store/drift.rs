@@ -130,7 +130,6 @@ pub async fn of_sweep(
     tx: &mut Tx,
     sweep: Uuid,
     kind: EntityType,
-    only: Option<DriftKind>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<EntityId>, sqlx::Error> {
@@ -138,9 +137,6 @@ pub async fn of_sweep(
         let mut query = QueryBuilder::<DB>::new("SELECT entity_id FROM recon_drift WHERE sweep_id = ");
         query.push_bind(sweep).push(" AND entity_type = ").push_bind(kind.as_str());
         query.push(" AND entity_id > ").push_bind(after.unwrap_or_default());
-        if let Some(only) = only {
-            query.push(" AND kind = ").push_bind(only.as_str());
-        }
         query.push(" ORDER BY entity_id LIMIT ").push_bind(limit);
         query.build_query_scalar().fetch_all(conn).await
     })?;

@@ -81,6 +81,17 @@ pub struct State {
     pub allowed: Option<Amount>,
 }
 
+impl State {
+    /// What it would have changed at its end when `left` rows are left.
+    pub fn at_most(&self, left: u64) -> Amount {
+        let more = |planned: u64, performed: u64| planned.max(performed + left);
+        Amount {
+            changes: more(self.planned.changes, self.performed.changes),
+            deletes: more(self.planned.deletes, self.performed.deletes).min(self.planned.deletes + left),
+        }
+    }
+}
+
 /// How many rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {

@@ -6,9 +6,11 @@ use bson::{DateTime, doc};
 use chrono::TimeDelta;
 
 use crate::{
-    reconciliation::{Behind, object},
     stories,
-    support::{Engine, TestDaemon},
+    support::{
+        Engine, TestDaemon,
+        documents::{Behind, object},
+    },
 };
 
 stories!(the_document_database_is_a_part_of_the_status, documents_whose_time_has_come_are_removed);

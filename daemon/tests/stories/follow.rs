@@ -12,9 +12,11 @@ use bson::{Bson, Document, doc};
 use chrono::TimeDelta;
 
 use crate::{
-    reconciliation::{Behind, object},
     stories,
-    support::TestDaemon,
+    support::{
+        TestDaemon,
+        documents::{Behind, object},
+    },
 };
 
 stories!(

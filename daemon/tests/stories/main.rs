@@ -24,4 +24,5 @@ mod shutdown;
 mod smtp;
 mod stripe;
 mod support;
+mod sweeps;
 mod users;

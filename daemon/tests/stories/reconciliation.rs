@@ -3,23 +3,27 @@
 use astrops_api::{
     Client,
     bookings::NewBooking,
-    ids::{BookingId, EntityId, LaunchId, extract},
+    ids::{BookingId, EntityId, LaunchId},
     launches::Launch,
     reconciliation::{ChangeQuery, ConflictQuery, NewEvent, NewReconciliation, ReconJobQuery},
     vocabulary::{EntityType, JobPhase, JobStatus, ReconAction, Right, Role, Severity},
 };
-use astrops_daemon::documents::{Change, Changed, Collection, Documents, Inserted};
-use bson::{Bson, Document, doc, oid::ObjectId};
+use astrops_daemon::documents::Collection;
+use bson::{Bson, doc, oid::ObjectId};
 use chrono::TimeDelta;
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use crate::{
-    stories,
-    support::{Engine, TestDaemon, http::has_fields_of, refusal},
+    stories_on_both_sides,
+    support::{
+        Engine, TestDaemon,
+        documents::{Behind, object},
+        http::has_fields_of,
+        refusal,
+    },
 };
 
-stories!(
+stories_on_both_sides!(
     every_sample_of_reconciliation_is_accepted_as_written,
     what_was_changed_behind_our_back_is_put_right,
     a_booking_that_changed_in_the_documents_changes_here,
@@ -29,34 +33,6 @@ stories!(
     events_of_one_entity_become_one_job,
     viewers_see_no_addresses,
 );
-
-pub fn object(id: EntityId) -> ObjectId {
-    ObjectId::from_bytes(extract(id.0).unwrap())
-}
-
-/// The document database, opened beside the daemon as another service would.
-pub struct Behind(Documents);
-
-impl Behind {
-    pub async fn of(daemon: &TestDaemon) -> Self {
-        Self(Documents::open(daemon.config.documents.url.expose_secret()).await.unwrap())
-    }
-
-    pub async fn get(&self, collection: Collection, id: EntityId) -> Option<Document> {
-        let rows = self.0.get(collection, &[object(id)]).await.unwrap();
-        rows.first().map(|row| row.document().unwrap())
-    }
-
-    pub async fn insert(&self, collection: Collection, document: Document) {
-        let done = self.0.insert(collection, &[document]).await.unwrap();
-        assert_eq!(done, [Inserted::Done]);
-    }
-
-    pub async fn set(&self, collection: Collection, id: EntityId, fields: Document) {
-        let change = Change { id: object(id), set: fields.into_iter().collect(), ..Change::default() };
-        assert_eq!(self.0.compare_and_set(collection, &[change]).await.unwrap(), [Changed::Done]);
-    }
-}
 
 /// Reconciles, and answers what the job says.
 pub async fn reconcile(daemon: &TestDaemon, entity_type: EntityType, entity_id: EntityId) -> String {

@@ -112,6 +112,28 @@ pub const CARDS: &[&str] = &[
     "4000000000009995",
 ];
 
+/// On sale at partners only, until a sweep finds them: title, venue, days until it starts.
+pub const ELSEWHERE: &[(&str, &str, i64)] = &[
+    ("Partner Flight Vega", "Azores Pad 2", 52),
+    ("Partner Flight Rigel", "Andøya", 81),
+    ("Partner Flight Deneb", "Alcântara", 97),
+];
+
+/// What the web editors make of descriptions.
+pub const REWORDED: &[&str] = &[
+    "Window seats for everybody. Training and breakfast included.",
+    "Three minutes of weightlessness, or your money back.",
+    "Now with live commentary from mission control.",
+    "Bring a friend: every second seat at half the price in our shop.",
+];
+
+/// What suppliers make of them at the same time.
+pub const WORDS_OF_SUPPLIERS: &[&str] = &[
+    "Training on two days before; please bring a medical certificate.",
+    "A second flight director is on board. No luggage.",
+    "Subject to range clearance; a replacement date is guaranteed.",
+];
+
 /// Why customers cancel.
 pub const REGRETS: &[&str] = &[
     "could not get time off",

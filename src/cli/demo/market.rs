@@ -283,6 +283,23 @@ impl Market {
         self.or_forget(id, cancelled.map(drop))
     }
 
+    /// A launch that is to come, as far as is known.
+    pub fn some_launch(&self, dice: &mut StdRng) -> Option<LaunchId> {
+        self.launches.choose(dice).map(|listed| listed.id)
+    }
+
+    /// The supplier of a launch describes it anew.
+    pub async fn reword(&mut self, launch: LaunchId, description: &str) -> Done {
+        let Some(host) = self.launches.iter().find(|listed| listed.id == launch).map(|listed| listed.host)
+        else {
+            return Ok(());
+        };
+        let body = EditLaunch { description: Some(Some(description.to_owned())), ..EditLaunch::default() };
+        let supplier = &mut self.suppliers[host];
+        let edited = supplier.heard(supplier.client.edit_launch(launch, &body).await).await;
+        self.or_forget(launch, edited.map(drop))
+    }
+
     fn forget(&mut self, launch: LaunchId) {
         self.launches.retain(|listed| listed.id != launch);
         self.bookings.retain(|held| held.launch != launch);

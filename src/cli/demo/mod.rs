@@ -2,6 +2,7 @@
 //!
 //! - [`post_office`] takes the mails by SMTP, puts them into a folder, and refuses some for a reason.
 //! - [`market`]: suppliers sell launches, [`people`] book, pay and cancel, each with a token of their own.
+//! - [`customer_side`]: what other services write into the customer documents, so that sweeps have something to do.
 //! - [`traffic`] does that and what the Customer API does, a few acts a second, through the public API.
 //! - [`catalogue`], [`sample`]: the launches, names and words that it is made of.
 //!
@@ -9,6 +10,7 @@
 //! long as the daemon answers the same.
 
 mod catalogue;
+mod customer_side;
 mod market;
 mod people;
 mod post_office;
@@ -26,7 +28,8 @@ use std::{
 use astrops_api::{Client, auth::Login, client::http_client};
 use astrops_daemon::{
     Clock, Daemon,
-    config::{Config, MailTransport, Switch, TlsMode},
+    config::{Config, MailTransport, Sources, Switch, TlsMode},
+    documents::Documents,
 };
 use astrops_tui::{Console, Options};
 use rand::{SeedableRng, rngs::StdRng};
@@ -87,6 +90,8 @@ impl Args {
         let _written_at_the_end =
             diagnostics::start(Some(&folder.path().join("log/demo.log")), 1, Stderr::Off)?;
         let config = configure(folder.path()).await.map_err(failed)?;
+        let documents = format!("sqlite:{}", folder.path().join("customer.db").display());
+        let documents = Documents::open(&documents).await.map_err(|error| failed(error.into()))?;
         let staff = Staff::hire(&config, &clock, &mut dice).await.map_err(failed)?;
         let daemon = Daemon::build(config, clock).await.map_err(failed)?;
         let client = Client::new(&format!("http://{}", daemon.addr()), http_client()?);
@@ -100,7 +105,7 @@ impl Args {
             }
         });
         announce(out, &client, &staff, seed, folder.path())?;
-        let traffic = Traffic::new(client.clone(), staff.operator.clone(), dice);
+        let traffic = Traffic::new(client.clone(), staff.operator.clone(), documents, dice);
         let traffic = tokio::spawn(traffic.run(stop.clone()));
         let left = if self.no_console {
             stop.cancelled().await;
@@ -152,9 +157,36 @@ impl Folder {
     }
 }
 
-/// The defaults, on free ports, with mail going to the post office. The process's environment plays no part.
+/// Sweeps so often that a newcomer sees some, and one field that a person decides when both sides changed it.
+const SETTINGS: &str = r#"
+[reconcile]
+grace_minutes = 1
+settle_seconds = 2
+
+[reconcile.authority.launch]
+description = "manual"
+
+[[schedules]]
+name = "reconcile-incremental"
+description = "Makes both databases agree about what changed since the last time"
+cron = "*/15 * * * * *"
+task = "reconcile-incremental"
+
+[[schedules]]
+name = "reconcile-full"
+description = "Compares every document with its row, and makes them agree"
+cron = "*/10 * * * *"
+task = "reconcile-full"
+"#;
+
+/// The defaults with [`SETTINGS`], on free ports, with mail going to the post office. The process's environment plays no
+/// part.
 async fn configure(folder: &Path) -> anyhow::Result<Config> {
-    let mut config = Config::defaults(folder)?;
+    let file = folder.join("demo.toml");
+    fs::write(&file, SETTINGS)?;
+    let sources =
+        Sources { file: Some(file), state_directory: Some(folder.to_owned()), ..Sources::default() };
+    let mut config = sources.load()?.config;
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     // Everybody in the demo calls from this machine, as if it were one caller.
     config.auth.rate_limit = Switch::Off;

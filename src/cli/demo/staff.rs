@@ -57,7 +57,8 @@ impl Staff {
 pub async fn service(public: &Client, operator: &Account) -> Result<Client, ClientError> {
     let login = Login::new(&operator.email, operator.password.clone());
     let operator = public.with_token(public.login(&login).await?.token);
-    let scopes = vec![Scope::LogsWrite, Scope::NotificationsWrite, Scope::JobsWrite];
+    let scopes =
+        vec![Scope::LogsWrite, Scope::NotificationsWrite, Scope::JobsWrite, Scope::ReconciliationWrite];
     let made = operator.create_key(&NewKey { name: "customer-api".to_owned(), scopes }).await?;
     operator.logout().await?;
     Ok(public.with_token(made.secret))

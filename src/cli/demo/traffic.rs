@@ -13,13 +13,14 @@ use astrops_api::{
     notifications::NewNotification,
     vocabulary::{JobType, MaintenanceTask, NotificationType},
 };
-use astrops_daemon::Clock;
+use astrops_daemon::{Clock, documents::Documents};
 use chrono::TimeDelta;
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    customer_side::CustomerSide,
     market::{Market, noted},
     sample,
     staff::{self, Account},
@@ -36,16 +37,18 @@ pub struct Traffic {
     service: Client,
     operator: Account,
     market: Market,
+    customer_side: CustomerSide,
     dice: StdRng,
     clock: Clock,
 }
 
 impl Traffic {
     /// Traffic on the daemon of `client`; everything random comes from `dice`.
-    pub fn new(client: Client, operator: Account, dice: StdRng) -> Self {
+    pub fn new(client: Client, operator: Account, documents: Documents, dice: StdRng) -> Self {
         let (service, clock) = (client.clone(), Clock::system());
         let market = Market::new(client.clone(), clock.clone());
-        Self { public: client, service, operator, market, dice, clock }
+        let customer_side = CustomerSide::new(documents, clock.clone());
+        Self { public: client, service, operator, market, customer_side, dice, clock }
     }
 
     /// Goes on until `stop`.
@@ -80,9 +83,10 @@ impl Traffic {
 
     async fn act(&mut self) {
         let done = match self.dice.random_range(0..100) {
-            0..40 => self.market.act(&mut self.dice).await,
-            40..60 => self.notification().await,
-            60..80 => self.story().await,
+            0..36 => self.market.act(&mut self.dice).await,
+            36..50 => return self.drift().await,
+            50..66 => self.notification().await,
+            66..80 => self.story().await,
             80..86 => self.visit(true).await,
             86..91 => self.visit(false).await,
             91..94 => self.later().await,
@@ -90,6 +94,13 @@ impl Traffic {
             _ => self.odd().await,
         };
         noted(done);
+    }
+
+    async fn drift(&mut self) {
+        let Self { customer_side, market, service, dice, .. } = self;
+        if let Err(error) = customer_side.act(market, service, dice).await {
+            tracing::debug!(%error, "the customer side of the demo did not write");
+        }
     }
 
     fn somebody(&mut self) -> (&'static str, String) {

@@ -1,6 +1,7 @@
 //! Commands of the machine that runs the daemon: the daemon itself, its configuration, its first operator, the customer
 //! document database.
 
+pub mod compare;
 mod config;
 mod daemon;
 pub mod diagnostics;

@@ -1,5 +1,6 @@
 //! What surrounds a screen: header, tabs, status line, hints; and the layers over it.
 
+use astrops_api::drift::Agreement;
 use chrono::{DateTime, Utc};
 use ratatui::{
     buffer::Buffer,
@@ -24,6 +25,27 @@ type Hint = (Action, &'static str, &'static str);
 
 /// Below this nothing sensible can be shown.
 const SMALLEST: (u16, u16) = (24, 8);
+
+/// How far both databases agree: `drift 12 !1` where there is little room.
+fn drift_spans(agreement: &Agreement, wide: bool, context: &Context<'_>) -> Vec<Span<'static>> {
+    let look = context.look;
+    let count = format::count;
+    let style = if agreement.conflicts > 0 { look.warning } else { Style::new() };
+    let mut spans = vec![Span::styled(format!("drift {}", count(agreement.drift)), style)];
+    if wide && agreement.conflicts > 0 {
+        spans.push(Span::styled(format!(" conflicts {}", count(agreement.conflicts)), look.warning));
+    }
+    if agreement.critical > 0 {
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(format!("!{}", count(agreement.critical)), look.critical));
+    }
+    if let Some(through) = agreement.verified_through.filter(|_| wide) {
+        let age = format::age(context.now - through);
+        spans.push(Span::styled(format!(" verified {age} ago"), look.dim));
+    }
+    spans.push(Span::raw("  "));
+    spans
+}
 
 impl App {
     /// Draws everything.
@@ -76,6 +98,9 @@ impl App {
             right.push(Span::styled(format!("f{}", format::count(failed)), style));
             right.push(Span::raw("  "));
         }
+        if let Some(agreement) = self.screens.dashboard.agreement().filter(|_| context.link.is_live()) {
+            right.extend(drift_spans(agreement, wide, &context));
+        }
         right.push(Span::raw(format!("{}Z ", format::clock(now))));
         let count = Line::from(right);
         let mut left = vec![Span::styled(" astrops ", look.title)];
@@ -95,15 +120,14 @@ impl App {
         }
         left.push(self.link_span(&context, wide));
         if let Some(user) = context.user {
-            let name =
-                if wide { user.email.as_str() } else { user.email.split('@').next().unwrap_or_default() };
             let right = user.right.map_or("", |right| right.as_str());
-            let user = Span::raw(format!("  {} ({right})", text::neutral(name)));
+            let brief = user.email.split('@').next().unwrap_or_default();
+            let names = if wide { [user.email.as_str(), brief] } else { [brief, brief] };
             // Half a name helps nobody.
             let taken: usize = left.iter().map(Span::width).sum();
-            if taken + user.width() + count.width() < usize::from(area.width) {
-                left.push(user);
-            }
+            let room = usize::from(area.width).saturating_sub(taken + count.width() + 1);
+            let users = names.map(|name| Span::raw(format!("  {} ({right})", text::neutral(name))));
+            left.extend(users.into_iter().find(|user| user.width() <= room));
         }
         let right = count;
         let taken = u16::try_from(right.width()).unwrap_or(0).min(area.width);

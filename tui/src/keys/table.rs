@@ -3,8 +3,8 @@
 use super::{
     Action as A, Action, Binding,
     Scope::{
-        Bookings, Confirm, Dashboard, Everywhere, Form, Jobs, Keys, Launches, Login, Logs, Menu, Page,
-        Prompt, Schedules, Users,
+        Bookings, Confirm, Dashboard, Drift, Everywhere, Form, History, Jobs, Keys, Launches, Login, Logs,
+        Menu, Page, Prompt, Resolve, Schedules, Sweeps, Users,
     },
 };
 
@@ -63,6 +63,9 @@ pub const TABLE: &[Binding] = &[
         .does("Shows the launches.")
         .twin("astrops launches list"),
     row(A::GoUsers, &[Everywhere], &["6"], "users").does("Shows the users.").twin("astrops users list"),
+    row(A::GoDrift, &[Everywhere], &["7"], "drift")
+        .does("Shows where both databases differ, the conflicts and the sweeps.")
+        .twin("astrops reconcile drift"),
     row(A::GoSchedules, &[Everywhere], &["8"], "schedules")
         .does("Shows the schedules.")
         .twin("astrops schedules list"),
@@ -123,7 +126,7 @@ pub const TABLE: &[Binding] = &[
         .does("Narrows by words, status:failed type:T phase:dead delivery:unknown schedule:NAME.")
         .hint("filter")
         .twin("astrops jobs list --status failed"),
-    row(A::Mark, &[Jobs, Bookings], &["Space"], "mark")
+    row(A::Mark, &[Jobs, Bookings, Drift], &["Space"], "mark")
         .does("Marks the row and goes on; actions then mean the marked rows.")
         .hint("mark"),
     row(A::Retry, &[Jobs], &["R"], "retry")
@@ -162,18 +165,23 @@ pub const TABLE: &[Binding] = &[
     row(A::ToSubject, &[Jobs], &["b"], "what it is about")
         .does("Shows the booking, launch or user that the job is about.")
         .menu(),
-    row(A::MarkRange, &[Jobs, Bookings], &["v"], "mark range")
+    row(A::MarkRange, &[Jobs, Bookings, Drift], &["v"], "mark range")
         .does("Marks from the row last marked to here."),
-    row(A::MarkAll, &[Jobs, Bookings], &["ctrl-a"], "mark all")
+    row(A::MarkAll, &[Jobs, Bookings, Drift], &["ctrl-a"], "mark all")
         .does("Marks every row that fits the filter, or none; loads them first."),
-    row(A::MarkInvert, &[Jobs, Bookings], &["\\"], "invert marks")
+    row(A::MarkInvert, &[Jobs, Bookings, Drift], &["\\"], "invert marks")
         .does("Marks what is not marked, of the rows that are loaded."),
-    row(A::Order, &[Jobs, Bookings, Launches, Users, Keys, Schedules], &["o"], "order")
+    row(A::Order, &[Jobs, Bookings, Launches, Users, Keys, Drift, Sweeps, Schedules], &["o"], "order")
         .does("Orders by the next column."),
-    row(A::Reverse, &[Jobs, Bookings, Launches, Users, Keys, Schedules], &["O"], "reverse")
+    row(A::Reverse, &[Jobs, Bookings, Launches, Users, Keys, Drift, Sweeps, Schedules], &["O"], "reverse")
         .does("Reverses the order."),
-    row(A::Json, &[Jobs, Logs, Bookings, Launches, Users, Keys, Schedules], &["J"], "JSON")
-        .does("Shows the object as the daemon sends it."),
+    row(
+        A::Json,
+        &[Jobs, Logs, Bookings, Launches, Users, Keys, Drift, Sweeps, Resolve, History, Schedules],
+        &["J"],
+        "JSON",
+    )
+    .does("Shows the object as the daemon sends it."),
     // Bookings
     row(A::Open, &[Bookings], &["Enter", "d"], "detail")
         .does("Shows the booking with its payments, seats and history.")
@@ -204,6 +212,10 @@ pub const TABLE: &[Binding] = &[
     row(A::Status, &[Bookings], &["s"], "status")
         .does("Shows all, pending, confirmed, cancelled bookings in turn.")
         .hint("status"),
+    row(A::Compare, &[Bookings, Launches, Users], &["c"], "both sides")
+        .does("Compares it with its document, and shows what waits for a decision.")
+        .menu()
+        .twin("astrops reconcile diff TYPE ID"),
     // Launches
     row(A::Open, &[Launches], &["Enter", "d"], "detail")
         .does("Shows the launch with its bookings, seats and history.")
@@ -295,6 +307,109 @@ pub const TABLE: &[Binding] = &[
         .does("Shows the users again.")
         .menu()
         .twin("astrops users list"),
+    // Drift
+    row(A::Open, &[Drift], &["Enter", "d"], "both sides")
+        .does("Shows both sides field by field, and takes decisions.")
+        .hint("decide")
+        .twin("astrops reconcile diff TYPE ID"),
+    row(A::Status, &[Drift, Sweeps], &["s"], "view")
+        .does("Shows open differences, conflicts, sweeps in turn.")
+        .hint("view")
+        .twin("astrops reconcile drift|conflicts|sweeps"),
+    row(A::Filter, &[Drift], &["/"], "filter")
+        .does("Narrows by type:booking kind:missing_document id:ID; conflicts by snoozed:yes, too.")
+        .hint("filter")
+        .twin("astrops reconcile drift --type booking"),
+    row(A::Reconcile, &[Drift, Resolve], &["R"], "reconcile now")
+        .does("Queues jobs that make these entities agree by the rules.")
+        .changes("astrops reconcile entity TYPE ID")
+        .hint("reconcile"),
+    row(A::TakeAll, &[Drift], &["T"], "take one side")
+        .does("Lets one side win in every field of these conflicts; shows first what that writes.")
+        .changes("astrops reconcile resolve --many ID.. --take SIDE --reason TEXT")
+        .hint("take side"),
+    row(A::Snooze, &[Drift, Resolve], &["Z"], "snooze")
+        .does("Hides conflicts until a time, unless they become critical.")
+        .changes("astrops reconcile snooze CONFLICT --until TIME --reason TEXT")
+        .hint("snooze"),
+    row(A::ToSubject, &[Drift], &["b"], "what it is about").does("Shows the booking, launch or user.").menu(),
+    row(A::New, &[Drift, Sweeps], &["N"], "new sweep")
+        .does("Compares whole collections with whole tables, and repairs what the rules allow.")
+        .changes("astrops reconcile sweep --full --type TYPE --dry-run")
+        .hint("new sweep"),
+    // Sweeps
+    row(A::Open, &[Sweeps], &["Enter", "d"], "detail")
+        .does("Shows how far the sweep is and what it has met.")
+        .hint("detail")
+        .twin("astrops reconcile sweeps show ID"),
+    row(A::Filter, &[Sweeps], &["/"], "filter")
+        .does("Narrows by status:running mode:full.")
+        .hint("filter")
+        .twin("astrops reconcile sweeps list"),
+    row(A::PauseSweep, &[Sweeps], &["P"], "pause or resume")
+        .does("Stops the sweep behind the page that it is at, or lets it go on.")
+        .changes("astrops reconcile sweeps pause|resume ID")
+        .hint("pause/resume"),
+    row(A::Cancel, &[Sweeps], &["C"], "cancel")
+        .does("Ends the sweep; what it repaired stays repaired.")
+        .changes("astrops reconcile sweeps cancel ID")
+        .hint("cancel"),
+    row(A::Approve, &[Sweeps], &["A"], "approve")
+        .does("Lets the sweep change as much as it found; says why that needs a person.")
+        .changes("astrops reconcile sweeps approve ID")
+        .hint("approve"),
+    row(A::Follow, &[Sweeps], &["l"], "its job")
+        .does("Shows the job that does the sweep.")
+        .menu()
+        .twin("astrops jobs show ID"),
+    // Both sides of one entity
+    row(A::TakeDocument, &[Resolve], &["<", "Left"], "take document")
+        .does("Chooses what the document holds; again leaves the field open.")
+        .hint("document")
+        .twin("astrops reconcile resolve CONFLICT --set FIELD=document"),
+    row(A::TakeRelational, &[Resolve], &[">", "Right"], "take relational")
+        .does("Chooses what the relational row holds; again leaves the field open.")
+        .hint("relational")
+        .twin("astrops reconcile resolve CONFLICT --set FIELD=relational"),
+    row(A::TakeBase, &[Resolve], &["b"], "take base")
+        .does("Chooses what both last agreed on; again leaves the field open.")
+        .hint("base")
+        .twin("astrops reconcile resolve CONFLICT --set FIELD=base"),
+    row(A::EditValue, &[Resolve], &["e"], "another value")
+        .does("Chooses a value that neither side holds.")
+        .hint("edit")
+        .twin("astrops reconcile resolve CONFLICT --set FIELD==VALUE"),
+    row(A::Preview, &[Resolve], &["p"], "preview")
+        .does("Shows exactly what the choices write, and where; again shows all of it. Writes nothing.")
+        .hint("preview")
+        .menu()
+        .twin("astrops reconcile resolve CONFLICT --set FIELD=SIDE --reason TEXT --dry-run"),
+    row(A::Write, &[Resolve], &["W"], "write")
+        .does("Writes what the preview shows, after 10 seconds in which u takes it back.")
+        .changes("astrops reconcile resolve CONFLICT --set FIELD=SIDE --reason TEXT --hold 10")
+        .hint("write"),
+    row(A::Undo, &[Drift, Resolve, History], &["u"], "take back")
+        .does("Takes back what is not written yet; on a change that is written it asks to revert that.")
+        .menu()
+        .twin("astrops jobs cancel ID"),
+    row(A::History, &[Resolve, Drift], &["h"], "changes")
+        .does("Shows what was changed of it, when and by whom.")
+        .hint("history")
+        .menu()
+        .twin("astrops reconcile changes --type TYPE --entity ID"),
+    row(A::Open, &[Resolve], &["Enter", "d"], "field").does("Shows everything about the field."),
+    // Changes of one entity
+    row(A::History, &[History], &["h"], "both sides").does("Shows both sides again.").hint("both sides"),
+    row(A::Revert, &[History], &["U"], "revert")
+        .does("Writes again what the change overwrote, on both sides; shows first what that is.")
+        .changes("astrops reconcile revert CHANGE --reason TEXT")
+        .hint("revert"),
+    row(A::Follow, &[History], &["l"], "its job")
+        .does("Shows the job that made the change.")
+        .menu()
+        .hint("job")
+        .twin("astrops jobs show ID"),
+    row(A::Open, &[History], &["Enter", "d"], "change").does("Shows the change in full.").hint("in full"),
     // Schedules
     row(A::Open, &[Schedules], &["Enter", "d"], "detail")
         .does("Shows the next fires and the last runs.")

@@ -30,11 +30,16 @@ pub trait Purpose: std::fmt::Debug {
     /// What is to be known before it is filled.
     fn note(&self) -> String;
 
-    /// The question that what was typed leads to, or which field is wrong and why.
-    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)>;
+    /// What what was typed leads to, mostly a question, or which field is wrong and why.
+    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Effect, (&'static str, String)>;
 
     /// Whether `change` is what it was for.
     fn is_met_by(&self, change: &Change) -> bool;
+
+    /// Whether it is over even when its change was refused: what it was about is not so any more.
+    fn ends_refused(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug)]
@@ -172,7 +177,7 @@ impl FormLayer {
                 vec![Effect::Ask(Request::Preview(Box::new(mail)))]
             }
             Kind::For(purpose) => match purpose.submit(&self.form, context) {
-                Ok(confirm) => vec![Effect::Open(Layer::Confirm(confirm))],
+                Ok(effect) => vec![effect],
                 Err((name, fault)) => {
                     self.refuse(name, fault);
                     Vec::new()
@@ -224,7 +229,8 @@ impl FormLayer {
     /// Its change was made, or refused: then what was typed is still there to be mended.
     fn finish(&mut self, outcomes: &[Outcome]) {
         let refusals = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
-        match refusals.clone().next() {
+        let ends = matches!(&self.kind, Kind::For(purpose) if purpose.ends_refused());
+        match refusals.clone().next().filter(|_| !ends) {
             // What was done to some of many cannot be repeated for those.
             Some(reason) if refusals.count() == outcomes.len() => self.error = Some(reason.clone()),
             _ => self.over = true,

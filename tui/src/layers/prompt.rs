@@ -28,6 +28,8 @@ pub enum Ask {
     Id,
     /// Until when to delay these jobs.
     Delay(Vec<JobId>),
+    /// Another value for this field of an entity.
+    Value(String),
 }
 
 impl Ask {
@@ -37,6 +39,7 @@ impl Ask {
             Self::Filter => "filter (Enter on nothing shows all, Up recalls)",
             Self::Time => "go to time (14:02, -15m, 2026-11-20 14:02)",
             Self::Id => "go to (whole id, or the 8 digits shown)",
+            Self::Value(_) => "value on both sides (Enter takes it; none: no value)",
             Self::Delay(_) => "delay until (HH:MM, +15m, YYYY-MM-DD HH:MM; UTC)",
         }
     }
@@ -61,10 +64,14 @@ impl Prompt {
         Self { ask, typed: Input::default(), history: Vec::new(), recalled: 0, before: before.to_owned() }
     }
 
+    /// Asks for another text than `typed`, which is there to be edited.
+    pub fn filled(ask: Ask, typed: &str) -> Self {
+        Self { typed: Input::new(typed.to_owned()), ..Self::new(ask, "") }
+    }
+
     /// Asks once more after a refusal: what was typed is still there to be mended.
     pub fn again(ask: &Ask, typed: &str, reason: String) -> Vec<Effect> {
-        let prompt = Self { typed: Input::new(typed.to_owned()), ..Self::new(ask.clone(), "") };
-        vec![Effect::Open(Layer::Prompt(prompt)), Effect::trouble(reason)]
+        vec![Effect::Open(Layer::Prompt(Self::filled(ask.clone(), typed))), Effect::trouble(reason)]
     }
 
     /// With what was typed before.

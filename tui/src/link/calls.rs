@@ -1,5 +1,7 @@
 //! From a request to its call and from the answer to updates.
 
+mod both;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use astrops_api::{
@@ -12,16 +14,19 @@ use astrops_api::{
     keys::NewKey,
     launches::CapacityLogQuery,
     logs::{HistogramQuery, LogQuery},
-    vocabulary::{BookingStatus, PaymentStatus, Severity},
+    reconciliation::{ChangeQuery, NewReconciliation},
+    vocabulary::{BookingStatus, EntityType, PaymentStatus, Severity},
 };
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::time::Instant;
+use uuid::Uuid;
 
+use self::both::{decide, sides, sides_file, take};
 use super::{Finished, session_over};
 use crate::{
     files::{BookingFile, History, LaunchFile, ROWS, Today, UserFile},
-    message::{Change, Outcome, Request, Update},
+    message::{Change, Outcome, Request, SweepAct, Update},
     screen::Place,
 };
 
@@ -30,6 +35,9 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// How long an operator waits in front of `run now`; the job goes on in any case.
 const EXECUTE_WAIT: Duration = Duration::from_secs(30);
+
+/// Changes of one entity that are shown.
+const CHANGES: u32 = 100;
 
 /// Does what `request` asks.
 pub fn call(client: Client, request: Request) -> BoxFuture<'static, Finished> {
@@ -94,6 +102,23 @@ async fn answer(client: &Client, request: &Request) -> Result<Update, ClientErro
         Request::Keys => Update::Keys(client.keys().await?.keys),
         Request::Find(id) => Update::Found(*id, find(client, *id).await?),
         Request::Today(midnight) => Update::Today(today(client, *midnight).await?),
+        Request::Drift(number, query) => Update::Drift(*number, client.drift(query).await?),
+        Request::Conflicts(number, query) => Update::Conflicts(*number, client.recon_conflicts(query).await?),
+        Request::Sweeps(number, query) => Update::Sweeps(*number, client.sweeps(query).await?),
+        Request::Sides(kind, id) => Update::Sides(Arc::new(sides_file(client, *kind, *id).await?)),
+        Request::Mapping => Update::Mapping(Arc::new(client.recon_mapping().await?)),
+        Request::Changes(kind, id) => {
+            let query = ChangeQuery {
+                entity_type: Some(*kind),
+                entity_id: Some(*id),
+                page_size: Some(CHANGES),
+                ..ChangeQuery::default()
+            };
+            Update::Changes(*kind, *id, Arc::new(client.recon_changes(&query).await?))
+        }
+        Request::Try(number, decision) => {
+            Update::Tried(*number, decision.clone(), decide(client, decision, true).await?)
+        }
         // The link answers these itself and never hands them on.
         Request::SignIn(_) | Request::SignOut | Request::Change(_) => {
             return Err(ClientError::Unexpected("not a question".into()));
@@ -112,20 +137,25 @@ async fn history(client: &Client, id: EntityId) -> Result<History, ClientError> 
 }
 
 async fn booking(client: &Client, id: BookingId) -> Result<BookingFile, ClientError> {
-    let (detail, history) = tokio::try_join!(client.booking(id), history(client, id.into()))?;
-    Ok(BookingFile { detail, history })
+    let (detail, sides, history) = tokio::try_join!(
+        client.booking(id),
+        sides(client, EntityType::Booking, id.into()),
+        history(client, id.into())
+    )?;
+    Ok(BookingFile { detail, sides, history })
 }
 
 async fn launch(client: &Client, id: LaunchId) -> Result<LaunchFile, ClientError> {
     let latest = BookingQuery { page_size: Some(ROWS), ..BookingQuery::default() };
     let seats = CapacityLogQuery { page_size: Some(ROWS), ..CapacityLogQuery::default() };
-    let (launch, bookings, capacity, history) = tokio::try_join!(
+    let (launch, bookings, capacity, sides, history) = tokio::try_join!(
         client.launch(id),
         client.launch_bookings(id, &latest),
         client.capacity_log(id, &seats),
+        sides(client, EntityType::Launch, id.into()),
         history(client, id.into())
     )?;
-    Ok(LaunchFile { launch, bookings, capacity, history })
+    Ok(LaunchFile { launch, bookings, capacity, sides, history })
 }
 
 async fn user(client: &Client, id: UserId, with_sessions: bool) -> Result<UserFile, ClientError> {
@@ -178,6 +208,9 @@ fn is_there<T>(answer: Result<T, ClientError>) -> Result<bool, ClientError> {
 async fn change(client: Client, change: Change) -> Finished {
     if let Change::CreateKey(key) = change {
         return create_key(&client, key).await;
+    }
+    if let Change::Decide(decision, names) = change {
+        return take(&client, decision, names).await;
     }
     let (outcomes, faults): (Vec<Outcome>, Vec<Option<ClientError>>) =
         perform(&client, &change).await.into_iter().unzip();
@@ -232,8 +265,31 @@ async fn perform(client: &Client, change: &Change) -> Vec<Performed> {
         Change::RevokeKey(id, name) => {
             vec![outcome(name.clone(), client.revoke_key(*id).await.map(|()| String::new()))]
         }
-        // It has a way of its own: see `create_key`.
-        Change::CreateKey(_) => Vec::new(),
+        // They have ways of their own: see `create_key` and `take`.
+        Change::CreateKey(_) | Change::Decide(..) => Vec::new(),
+        Change::Reconcile(entities) => {
+            let name = |one: &NewReconciliation| format!("{} {}", one.entity_type, one.entity_id.short());
+            each(entities, name, |one| async move { client.reconcile(&one).await.map(drop) }).await
+        }
+        Change::SnoozeConflicts(conflicts, body) => {
+            let targets: Vec<(Uuid, &str)> =
+                conflicts.iter().map(|(id, name)| (*id, name.as_str())).collect();
+            let snooze = |(id, _)| async move { client.snooze_conflict(id, body).await.map(drop) };
+            each(&targets, |(_, name)| (*name).to_owned(), snooze).await
+        }
+        Change::StartSweep(sweep) => {
+            let answer = client.sweep(sweep).await;
+            vec![outcome(format!("{} sweep", sweep.mode), answer.map(|sweep| sweep.text))]
+        }
+        Change::SteerSweep(id, name, act) => {
+            let answer = match act {
+                SweepAct::Pause => client.pause_sweep(*id).await,
+                SweepAct::Resume => client.resume_sweep(*id).await,
+                SweepAct::Cancel => client.cancel_sweep(*id).await,
+                SweepAct::Approve => client.approve_sweep(*id).await,
+            };
+            vec![outcome(name.clone(), answer.map(|sweep| sweep.text))]
+        }
         Change::Delay(ids, delay) => {
             each(ids, JobId::short, |id| async move { client.delay_job(id, delay).await.map(drop) }).await
         }

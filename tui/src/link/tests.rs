@@ -8,7 +8,13 @@ use std::{
 };
 
 use astrops_api::{
-    Client, auth::Login, bookings::CancelBooking, ids::JobId, keys::NewKey, vocabulary::Scope,
+    Client,
+    auth::Login,
+    bookings::CancelBooking,
+    ids::JobId,
+    keys::NewKey,
+    resolution::{Choice, Resolve, ResolveMany, Take},
+    vocabulary::Scope,
 };
 use futures::FutureExt;
 use server::{HELD, Server, problem};
@@ -16,7 +22,7 @@ use tokio::sync::mpsc;
 
 use super::{Held, Link, Renew};
 use crate::{
-    message::{Change, LinkState, LogItem, Request, Update},
+    message::{Change, Decision, LinkState, LogItem, Request, Update},
     screen::Place,
     testing,
 };
@@ -329,6 +335,7 @@ async fn the_file_of_a_booking_is_gathered_from_its_calls() {
     server.set(|script| {
         script.answers.push(("GET /bookings/", 200, json(&file.detail)));
         script.answers.push(("GET /audit", 200, audit.to_string()));
+        script.answers.push(("GET /reconciliation/diff/booking/", 200, json(&file.sides)));
     });
     let mut console = Console::of(&server, Some("t"));
     console.live().await;
@@ -337,6 +344,77 @@ async fn the_file_of_a_booking_is_gathered_from_its_calls() {
         |update: &Update| if let Update::Booking(file) = update { Some(json(&**file)) } else { None };
     assert_eq!(console.wait(booking).await, json(&*file));
     assert!(server.seen("GET /audit")[0].contains(&format!("target={id}")));
+}
+
+#[tokio::test]
+async fn a_decision_is_tried_without_writing_and_taken_with_time_to_take_it_back() {
+    let server = Server::start().await;
+    server.set(|script| {
+        let answer = json(&testing::resolution(Some(600)));
+        script.answers.push(("POST /reconciliation/conflicts/bulk", 200, bulk_answer()));
+        script.answers.push(("POST /reconciliation/conflicts/", 200, answer));
+    });
+    let mut console = Console::of(&server, Some("t"));
+    console.live().await;
+    let id = testing::conflict(0).id;
+    let body = Resolve {
+        choices: [("totalAmount".to_owned(), Choice::Document)].into(),
+        reason: "paid".into(),
+        // Whatever it says: asking what would be written writes nothing.
+        dry_run: false,
+        seen: Some("5eed".into()),
+        hold_seconds: 0,
+    };
+    let decision = Box::new(Decision::Resolve(id, body));
+    console.requests.send(Request::Try(7, decision.clone())).await.unwrap();
+    let tried = |update: &Update| match update {
+        Update::Tried(number, _, results) => Some((*number, results.len())),
+        _ => None,
+    };
+    assert_eq!(console.wait(tried).await, (7, 1));
+    let take = Change::Decide(decision, vec![(id, "booking 00000000".into())]);
+    console.requests.send(Request::Change(take)).await.unwrap();
+    assert_eq!(console.wait(held_jobs).await, ["booking 00000000"]);
+    let many = ResolveMany {
+        ids: vec![id, testing::conflict(1).id],
+        take: Take::Base,
+        reason: "paid".into(),
+        dry_run: false,
+        hold_seconds: 0,
+    };
+    let names = vec![(id, "booking 00000000".into()), (testing::conflict(1).id, "launch 00000001".into())];
+    let take = Change::Decide(Box::new(Decision::ResolveMany(many)), names);
+    console.requests.send(Request::Change(take)).await.unwrap();
+    let outcomes = |update: &Update| match update {
+        Update::Done(_, outcomes) => Some(outcomes.clone()),
+        _ => None,
+    };
+    let outcomes = console.wait(outcomes).await;
+    assert_eq!(outcomes[1].target, "launch 00000001");
+    assert_eq!(outcomes[1].result, Err("it is closed".into()));
+    assert_eq!(console.wait(held_jobs).await, ["booking 00000000"], "what was refused is not waited for");
+    server.set(|script| {
+        let sent: Vec<serde_json::Value> =
+            script.bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect();
+        let told: Vec<_> =
+            sent.iter().map(|body| (body["dryRun"] == true, body["holdSeconds"].as_u64())).collect();
+        assert_eq!(told, [(true, Some(0)), (false, Some(10)), (false, Some(10))]);
+        assert_eq!((sent[1]["seen"].as_str(), sent[1]["reason"].as_str()), (Some("5eed"), Some("paid")));
+    });
+}
+
+fn bulk_answer() -> String {
+    let ids = [0, 1].map(|number| testing::conflict(number).id);
+    let resolution = testing::resolution(Some(600));
+    serde_json::json!({"results": [{"id": ids[0], "resolution": resolution}, {"id": ids[1], "refused": "it is closed"}]})
+        .to_string()
+}
+
+fn held_jobs(update: &Update) -> Option<Vec<String>> {
+    match update {
+        Update::Held(held) => Some(held.iter().map(|(name, _)| name.clone()).collect()),
+        _ => None,
+    }
 }
 
 #[tokio::test]

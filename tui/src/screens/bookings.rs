@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use super::entities::{
-    Aim, Kind, Lines, News, Reason, Slice, Sort, booking_style, capacity_lines, heading, history_lines,
-    id_lines, line, payment_style, read, split, time,
+    Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_style, capacity_lines, heading,
+    history_lines, id_lines, line, payment_style, read, sides_lines, split, time, verdict_line,
 };
 use crate::{
     files::BookingFile,
@@ -32,34 +32,19 @@ impl Row for Booking {
     }
 }
 
-impl Kind for Bookings {
+impl Listed for Bookings {
     type Row = Booking;
     type Id = BookingId;
-    type File = BookingFile;
     type Query = BookingQuery;
 
-    const SCOPE: Scope = Scope::Bookings;
-    const ENTITY: EntityType = EntityType::Booking;
     const NOUN: &'static str = "booking";
     const TITLE: &'static str = "Bookings";
     const EMPTY: &'static str =
         "No bookings yet. Customers make them: POST /bookings, astrops demo shows some.";
-    const TURN: (&'static str, &'static [&'static str]) = ("status", &["pending", "confirmed", "cancelled"]);
     const SORTS: &'static [Sort] = &[
         Sort { word: "date", column: 7, order: Order::Desc },
         Sort { word: "amount", column: 4, order: Order::Desc },
         Sort { word: "seats", column: 3, order: Order::Desc },
-    ];
-    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToLaunch, Action::ToUser, Action::Follow];
-    const IN_DETAIL: &'static [(Action, &'static str)] = &[
-        (Action::Close, "back"),
-        (Action::Cancel, "cancel"),
-        (Action::ToLaunch, "launch"),
-        (Action::ToUser, "customer"),
-        (Action::Follow, "jobs"),
-        (Action::Json, "raw"),
-        (Action::Down, "scroll"),
-        (Action::Help, "help"),
     ];
 
     fn columns() -> Vec<Column<Booking>> {
@@ -116,6 +101,27 @@ impl Kind for Bookings {
         };
         Request::Bookings(number, Box::new(query))
     }
+}
+
+impl Kind for Bookings {
+    type File = BookingFile;
+
+    const SCOPE: Scope = Scope::Bookings;
+    const ENTITY: EntityType = EntityType::Booking;
+    const TURN: (&'static str, &'static [&'static str]) = ("status", &["pending", "confirmed", "cancelled"]);
+    const ACTIONS: &'static [Action] =
+        &[Action::Cancel, Action::ToLaunch, Action::ToUser, Action::Follow, Action::Compare];
+    const IN_DETAIL: &'static [(Action, &'static str)] = &[
+        (Action::Close, "back"),
+        (Action::Cancel, "cancel"),
+        (Action::ToLaunch, "launch"),
+        (Action::ToUser, "customer"),
+        (Action::Compare, "both sides"),
+        (Action::Follow, "jobs"),
+        (Action::Json, "raw"),
+        (Action::Down, "scroll"),
+        (Action::Help, "help"),
+    ];
 
     fn file(id: BookingId, _context: &Context<'_>) -> Request {
         Request::Booking(id)
@@ -144,6 +150,8 @@ impl Kind for Bookings {
     fn lines(file: &BookingFile, context: &Context<'_>) -> Lines {
         let detail = &file.detail;
         let mut lines = head(&detail.booking, context);
+        lines.insert(2, verdict_line(&file.sides, context.look));
+        lines.extend(sides_lines(&file.sides, context));
         heading(&mut lines, format!("Payments ({})", detail.payments.len()), context.look);
         if detail.payments.is_empty() {
             lines.push(("  nobody has tried to pay".to_owned(), context.look.dim));
@@ -193,6 +201,7 @@ impl Kind for Bookings {
             Action::Cancel => cancel(rows),
             Action::ToLaunch => vec![Effect::Visit(Place::Launch(first.launch_id))],
             Action::ToUser => vec![Effect::Visit(Place::User(first.user_id))],
+            Action::Compare => vec![Effect::Visit(Place::Sides(Self::ENTITY, first.id.into()))],
             _ => vec![Effect::Visit(Place::Jobs(first.id.to_string()))],
         }
     }

@@ -7,6 +7,7 @@ mod panels;
 use std::{collections::VecDeque, time::Duration};
 
 use astrops_api::{
+    drift::Agreement,
     jobs::{JobStats, PauseTypes, TypeStats},
     logs::{Histogram, LogEntry},
     schedules::Schedule,
@@ -73,6 +74,11 @@ impl Dashboard {
         let types = &self.stats.as_ref()?.types;
         let sum = |count: fn(&TypeStats) -> u64| types.iter().map(count).sum();
         Some((sum(|row| row.queued), sum(|row| row.processing), sum(|row| row.failed)))
+    }
+
+    /// How far both databases agree, for the header.
+    pub fn agreement(&self) -> Option<&Agreement> {
+        self.status.as_ref()?.agreement.as_ref()
     }
 
     fn types(&self) -> &[TypeStats] {
@@ -259,7 +265,8 @@ impl Screen for Dashboard {
         if self.stats_due.is_now(context.now, Duration::from_secs(if visible { 5 } else { 30 })) {
             effects.push(Effect::Ask(Request::Stats));
         }
-        if visible && self.status_due.is_now(context.now, Duration::from_secs(5)) {
+        // How far both databases agree is in the header, too.
+        if self.status_due.is_now(context.now, Duration::from_secs(if visible { 5 } else { 30 })) {
             effects.push(Effect::Ask(Request::Status));
         }
         if visible && self.slow_due.is_now(context.now, Duration::from_secs(20)) {
@@ -282,7 +289,8 @@ impl Screen for Dashboard {
     }
 
     fn draw(&mut self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
-        let parts = self.status.as_ref().map_or(3, |status| status.parts.len());
+        let lines = |status: &Status| status.parts.len() + usize::from(status.agreement.is_some());
+        let parts = self.status.as_ref().map_or(3, lines);
         let rows = self.types().len() + 1;
         let top = u16::try_from(parts.max(rows)).unwrap_or(6).clamp(3, 8) + 2;
         let top = top.min(area.height / 2);

@@ -9,26 +9,22 @@ mod pane;
 mod reason;
 mod words;
 
-use std::{collections::HashSet, fmt::Display, hash::Hash, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt::Display, str::FromStr, sync::Arc, time::Duration};
 
-use astrops_api::{
-    auth::User,
-    ids::EntityId,
-    vocabulary::{EntityType, Order},
-};
-use chrono::{DateTime, Utc};
+use astrops_api::{auth::User, ids::EntityId, vocabulary::EntityType};
 use ratatui::{buffer::Buffer, layout::Rect};
 use serde::Serialize;
 
+use self::pane::Pane;
 pub use self::{
     lines::{
         Lines, booking_lines, booking_style, capacity_lines, heading, history_lines, id_lines, line,
-        payment_style,
+        payment_style, shown, sides_lines, verdict_line,
     },
+    list::{List, Listed, Slice, Sort},
     reason::Reason,
     words::{next_in_turn, read, read_bool, split, time},
 };
-use self::{list::List, pane::Pane};
 use crate::{
     format,
     keys::{Action, Scope},
@@ -36,39 +32,11 @@ use crate::{
     message::{Change, LinkState, Request, Update},
     screen::{Context, Due, Effect, Place, Screen},
     text,
-    widgets::{
-        panel,
-        split::Split,
-        table::{Column, Row},
-    },
+    widgets::{panel, split::Split, table::Row},
 };
 
 /// Asked again after this while nothing tells of changes.
 const CALM: Duration = Duration::from_secs(20);
-
-/// One order of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct Sort {
-    /// The daemon's word for it.
-    pub word: &'static str,
-    /// The place of the column that shows it, when one does.
-    pub column: usize,
-    /// The direction to begin with.
-    pub order: Order,
-}
-
-/// Which rows of a list are asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Slice {
-    /// The order's word.
-    pub sort: &'static str,
-    /// Its direction.
-    pub order: Order,
-    /// So many.
-    pub limit: u32,
-    /// Behind so many others.
-    pub offset: u64,
-}
 
 /// What an update means to a screen.
 pub enum News<'a, K: Kind> {
@@ -93,43 +61,20 @@ pub enum Aim<K: Kind> {
 }
 
 /// What is particular about one kind of entity.
-pub trait Kind: Sized + 'static {
-    /// A row of the list.
-    type Row: Row<Key = Self::Id> + Clone + Serialize;
-    /// What tells one from the others.
-    type Id: Copy + Eq + Hash + Display + FromStr + From<EntityId>;
+pub trait Kind: Listed<Id: Display + FromStr + From<EntityId>> {
     /// Everything about one.
     type File: Serialize;
-    /// What the list is narrowed by.
-    type Query: Clone + Default;
 
     /// Whose keys hold.
     const SCOPE: Scope;
     /// What the daemon's events call it.
     const ENTITY: EntityType;
-    /// One of them: "booking".
-    const NOUN: &'static str;
-    /// Several, as a title: "Bookings".
-    const TITLE: &'static str;
-    /// What an empty list says when nothing narrows it.
-    const EMPTY: &'static str;
     /// The field that `s` turns, and its words.
     const TURN: (&'static str, &'static [&'static str]);
-    /// The orders of the list; the first to begin with.
-    const SORTS: &'static [Sort];
     /// What can be done to rows and where they lead; each needs at least one.
     const ACTIONS: &'static [Action];
     /// The hints while the file has the keys.
     const IN_DETAIL: &'static [(Action, &'static str)];
-
-    /// The columns of the list.
-    fn columns() -> Vec<Column<Self::Row>>;
-
-    /// What typed words mean.
-    fn parse(typed: &str, now: DateTime<Utc>) -> Result<Self::Query, String>;
-
-    /// The question for rows.
-    fn page(number: u64, query: &Self::Query, slice: Slice) -> Request;
 
     /// The question for everything about one.
     fn file(id: Self::Id, context: &Context<'_>) -> Request;

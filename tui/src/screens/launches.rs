@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use super::entities::{
-    Aim, Kind, Lines, News, Reason, Slice, Sort, booking_lines, capacity_lines, heading, history_lines,
-    id_lines, line, read, read_bool, split, time,
+    Aim, Kind, Lines, Listed, News, Reason, Slice, Sort, booking_lines, capacity_lines, heading,
+    history_lines, id_lines, line, read, read_bool, sides_lines, split, time, verdict_line,
 };
 use crate::{
     files::LaunchFile,
@@ -20,7 +20,10 @@ use crate::{
     screen::{Context, Effect, Place},
     text,
     theme::Look,
-    widgets::table::{Cell, Column, Row},
+    widgets::{
+        bar,
+        table::{Cell, Column, Row},
+    },
 };
 
 /// Columns of an occupancy bar.
@@ -37,36 +40,20 @@ impl Row for Launch {
     }
 }
 
-impl Kind for Launches {
+impl Listed for Launches {
     type Row = Launch;
     type Id = LaunchId;
-    type File = LaunchFile;
     type Query = LaunchQuery;
 
-    const SCOPE: Scope = Scope::Launches;
-    const ENTITY: EntityType = EntityType::Launch;
     const NOUN: &'static str = "launch";
     const TITLE: &'static str = "Launches";
     const EMPTY: &'static str =
         "No launches yet. Suppliers offer them: POST /launches, astrops demo shows some.";
-    const TURN: (&'static str, &'static [&'static str]) =
-        ("status", &["scheduled", "cancelled", "completed"]);
     const SORTS: &'static [Sort] = &[
         Sort { word: "date", column: 3, order: Order::Asc },
         Sort { word: "occupancy", column: 2, order: Order::Desc },
         Sort { word: "title", column: 1, order: Order::Asc },
         Sort { word: "createdAt", column: 0, order: Order::Desc },
-    ];
-    const ACTIONS: &'static [Action] = &[Action::Cancel, Action::ToBookings, Action::ToUser, Action::Follow];
-    const IN_DETAIL: &'static [(Action, &'static str)] = &[
-        (Action::Close, "back"),
-        (Action::Cancel, "cancel"),
-        (Action::ToBookings, "bookings"),
-        (Action::ToUser, "host"),
-        (Action::Follow, "jobs"),
-        (Action::Json, "raw"),
-        (Action::Down, "scroll"),
-        (Action::Help, "help"),
     ];
 
     fn columns() -> Vec<Column<Launch>> {
@@ -115,6 +102,28 @@ impl Kind for Launches {
         };
         Request::Launches(number, Box::new(query))
     }
+}
+
+impl Kind for Launches {
+    type File = LaunchFile;
+
+    const SCOPE: Scope = Scope::Launches;
+    const ENTITY: EntityType = EntityType::Launch;
+    const TURN: (&'static str, &'static [&'static str]) =
+        ("status", &["scheduled", "cancelled", "completed"]);
+    const ACTIONS: &'static [Action] =
+        &[Action::Cancel, Action::ToBookings, Action::ToUser, Action::Follow, Action::Compare];
+    const IN_DETAIL: &'static [(Action, &'static str)] = &[
+        (Action::Close, "back"),
+        (Action::Cancel, "cancel"),
+        (Action::ToBookings, "bookings"),
+        (Action::ToUser, "host"),
+        (Action::Compare, "both sides"),
+        (Action::Follow, "jobs"),
+        (Action::Json, "raw"),
+        (Action::Down, "scroll"),
+        (Action::Help, "help"),
+    ];
 
     fn file(id: LaunchId, _context: &Context<'_>) -> Request {
         Request::Launch(id)
@@ -136,6 +145,8 @@ impl Kind for Launches {
 
     fn lines(file: &LaunchFile, context: &Context<'_>) -> Lines {
         let mut lines = head(&file.launch, context);
+        lines.insert(2, verdict_line(&file.sides, context.look));
+        lines.extend(sides_lines(&file.sides, context));
         let whose = |booking: &astrops_api::bookings::Booking| {
             booking.user.name.clone().or_else(|| booking.user.email.clone()).unwrap_or_default()
         };
@@ -181,22 +192,16 @@ impl Kind for Launches {
             Action::Cancel => cancel(launch),
             Action::ToBookings => vec![Effect::Visit(Place::Bookings(format!("launch:{}", launch.id)))],
             Action::ToUser => vec![Effect::Visit(Place::User(launch.host_id))],
+            Action::Compare => vec![Effect::Visit(Place::Sides(Self::ENTITY, launch.id.into()))],
             _ => vec![Effect::Visit(Place::Jobs(launch.id.to_string()))],
         }
     }
 }
 
-/// How full it is: a bar and figures. What holds a seat is seen as at least one part, and only a full launch as
-/// a full bar.
+/// How full it is: a bar and figures.
 fn bar(row: &Launch, look: &Look) -> String {
-    let (held, capacity) = (u64::from(row.number_of_attendees), u64::from(row.capacity).max(1));
-    let full = match held * BAR / capacity {
-        0 if held > 0 => 1,
-        parts => parts.min(BAR),
-    };
-    let (on, off) = if look.ascii { ("#", ".") } else { ("█", "░") };
-    let (full, rest) = (usize::try_from(full).unwrap_or(0), usize::try_from(BAR - full).unwrap_or(0));
-    format!("{}{} {held}/{}", on.repeat(full), off.repeat(rest), row.capacity)
+    let (held, capacity) = (u64::from(row.number_of_attendees), u64::from(row.capacity));
+    format!("{} {held}/{capacity}", bar::bar(look, held, capacity, BAR))
 }
 
 fn occupancy(row: &Launch, context: &Context<'_>) -> Cell {

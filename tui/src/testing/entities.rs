@@ -11,9 +11,9 @@ use astrops_api::{
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{id, now, operator, typed};
+use super::{drift_answer_of, id, now, operator, sides, typed};
 use crate::{
-    files::{BookingFile, History, LaunchFile, Today, UserFile},
+    files::{BookingFile, History, LaunchFile, Sides, Today, UserFile},
     message::{Request, Update},
 };
 
@@ -101,7 +101,11 @@ pub fn booking_file(number: usize) -> Arc<BookingFile> {
     let payments = [payment("failed", Some("Your card was declined.")), payment("paid", None)];
     let more = json!({"payments": payments, "capacityLog": [seat_change(number, "reserve")]});
     detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Arc::new(BookingFile { detail: typed(detail), history: History::Known(typed(history("booking.cancel"))) })
+    Arc::new(BookingFile {
+        detail: typed(detail),
+        sides: Sides::Known(Box::new(sides(0, 480.0).diff.clone())),
+        history: History::Known(typed(history("booking.cancel"))),
+    })
 }
 
 /// Everything about a launch.
@@ -112,6 +116,7 @@ pub fn launch_file(number: usize) -> Arc<LaunchFile> {
         launch: launch(number),
         bookings: BookingPage { total: 37, ..bookings(3) },
         capacity: typed(capacity),
+        sides: Sides::Refused("the document database did not answer in 3 s".into()),
         history: History::Known(typed(history("launch.update"))),
     })
 }
@@ -188,6 +193,6 @@ pub fn answer_of(request: &Request) -> Option<Update> {
         }
         Request::Today(_) => Update::Today(Today { booked: 25, cancelled: 4, unpaid: 21 }),
         Request::Keys => Update::Keys(service_keys()),
-        _ => return None,
+        other => return drift_answer_of(other),
     })
 }

@@ -85,14 +85,12 @@ impl<'a> Scan<'a> {
     fn string(&mut self) -> Option<Cow<'a, str>> {
         self.take(b'"')?;
         let start = self.at;
-        loop {
-            self.at += plain(self.bytes.get(self.at..)?);
-            match self.byte()? {
-                b'"' => return Some(Cow::Borrowed(&self.text[start..self.at - 1])),
-                b'\\' => break,
-                // A control character, which JSON must escape.
-                _ => return None,
-            }
+        self.at += plain(self.bytes.get(self.at..)?);
+        match self.byte()? {
+            b'"' => return Some(Cow::Borrowed(&self.text[start..self.at - 1])),
+            b'\\' => {}
+            // A control character, which JSON must escape.
+            _ => return None,
         }
         // The library knows the escapes; here only where they end.
         self.at += 1;

@@ -20,6 +20,7 @@
 
 #[cfg(feature = "mongodb")]
 mod bson;
+mod comparison;
 mod detail;
 mod documents;
 mod json;
@@ -30,13 +31,18 @@ mod relational;
 mod tests;
 mod time;
 
-use std::{ops::RangeInclusive, sync::Arc, time::Instant};
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use astrops_api::ids;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+pub use comparison::Comparison;
 pub use detail::{Detail, FieldDetail, detail};
 pub use pace::Pace;
 
@@ -50,6 +56,9 @@ use super::{
     engine::Trouble,
 };
 use crate::{db::Db, documents::Documents};
+
+/// So many rows are in a page.
+const ROWS: RangeInclusive<u32> = 100..=20_000;
 
 /// Compares all rows of an entity from an id on.
 pub struct Comparer {
@@ -103,12 +112,15 @@ pub enum Kind {
 /// One side, read ahead.
 struct Stream {
     source: Option<(Source, Pace)>,
-    pages: Option<(mpsc::Receiver<Result<Page, Trouble>>, AbortOnDropHandle<()>)>,
+    pages: Option<Pages>,
     page: Page,
     /// Rows of the page that are done.
     at: usize,
     started: bool,
 }
+
+/// The pages that were read ahead; who reads them ends with it.
+type Pages = (mpsc::Receiver<Result<Page, Trouble>>, AbortOnDropHandle<()>);
 
 /// Where a side's pages come from.
 struct Source {
@@ -133,9 +145,14 @@ impl Comparer {
         after: Option<Id>,
     ) -> Self {
         let stream = |at: At, side: Side| {
+            let is_embedded = match &at {
+                At::Documents(documents) => documents.kind() == "sqlite",
+                At::Relational(db) => db.kind() == "sqlite",
+            };
+            let pace = Pace::new(if is_embedded { pace::EMBEDDED } else { pace::SERVER }, ROWS);
             let layout = Layout::new(&mapping, side);
             let source = Source { at, mapping: mapping.clone(), layout, after: after.map(ids::embed) };
-            let source = Some((source, Pace::default()));
+            let source = Some((source, pace));
             Stream { source, pages: None, page: Page::default(), at: 0, started: false }
         };
         let sides = Pair {
@@ -156,7 +173,7 @@ impl Comparer {
     pub fn with_rows(mut self, rows: RangeInclusive<u32>) -> Self {
         for side in [Side::Document, Side::Relational] {
             if let Some((_, pace)) = &mut self.sides.of_mut(side).source {
-                *pace = Pace::new(rows.clone());
+                *pace = Pace::new(pace::EMBEDDED, rows.clone());
             }
         }
         self
@@ -271,16 +288,16 @@ impl Stream {
 
 impl Source {
     /// Reads one page ahead of whoever takes them.
-    async fn read_ahead(mut self, mut pace: Pace, pages: mpsc::Sender<Result<Page, Trouble>>) {
-        while let Ok(slot) = pages.reserve().await {
+    async fn read_ahead(mut self, mut pace: Pace, takers: mpsc::Sender<Result<Page, Trouble>>) {
+        while let Ok(slot) = takers.reserve().await {
             let begin = Instant::now();
-            let page = self.page(pace.rows()).await;
-            let rest = match &page {
-                Ok(page) => pace.took(page.rows.len() + page.foreign as usize, page.raw, begin.elapsed()),
-                Err(_) => std::time::Duration::ZERO,
-            };
-            self.after = page.as_ref().ok().and_then(|page| page.through);
-            slot.send(page);
+            let answer = self.page(pace.rows()).await;
+            let rest = answer.as_ref().map_or(Duration::ZERO, |found| {
+                let foreign = usize::try_from(found.foreign).unwrap_or(usize::MAX);
+                pace.took(found.rows.len().saturating_add(foreign), found.raw, begin.elapsed())
+            });
+            self.after = answer.as_ref().ok().and_then(|found| found.through);
+            slot.send(answer);
             if self.after.is_none() {
                 return;
             }

@@ -4,8 +4,11 @@ use std::{ops::RangeInclusive, time::Duration};
 
 /// A page takes about this long: a pause or a cancelled sweep is noticed soon, and no snapshot grows old.
 const PAGE: Duration = Duration::from_millis(100);
-/// A page is about this large at most: two of each side are in memory, and so are the engine's copies of them.
-const BYTES: usize = 2 << 20;
+/// A page is about this large at most: two of each side are in memory. An embedded engine keeps its copies of a page in
+/// our memory, too, and a page of it costs little; a server has to find its place for each page anew.
+pub const EMBEDDED: usize = 384 << 10;
+/// The same of a server.
+pub const SERVER: usize = 2 << 20;
 /// A database that answers this many times slower than at its best has something better to do.
 const SLOW: f64 = 3.0;
 /// Rest no longer at a time.
@@ -15,6 +18,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Pace {
     bounds: RangeInclusive<u32>,
+    bytes: usize,
     rows: u32,
     /// Seconds for each row of the fastest page so far: the idle baseline.
     best: f64,
@@ -22,15 +26,15 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self::new(100..=20_000)
+        Self::new(EMBEDDED, 100..=20_000)
     }
 }
 
 impl Pace {
-    /// With pages of so many rows.
-    pub fn new(bounds: RangeInclusive<u32>) -> Self {
+    /// With pages of about so many bytes at most, and of so many rows.
+    pub fn new(bytes: usize, bounds: RangeInclusive<u32>) -> Self {
         let rows = 1_000.clamp(*bounds.start(), *bounds.end());
-        Self { bounds, rows, best: f64::INFINITY }
+        Self { bytes, bounds, rows, best: f64::INFINITY }
     }
 
     /// How many rows the next page has at most.
@@ -47,19 +51,18 @@ impl Pace {
         let seconds = took.as_secs_f64().max(1e-9);
         let each = seconds / f64::from(self.rows);
         self.best = self.best.min(each);
-        let by_time = PAGE.as_secs_f64() / each;
-        let by_size = f64::from(self.rows) * ratio(BYTES, bytes);
         let step = f64::from(self.rows);
-        let next = by_time.min(by_size).clamp(step / 2.0, step * 2.0);
-        // A page whose documents are huge is smaller than the bounds say.
-        let least = if bytes > BYTES { 1 } else { *self.bounds.start() };
+        let by_time = (PAGE.as_secs_f64() / each).clamp(step / 2.0, step * 2.0);
+        let by_time = by_time.clamp(f64::from(*self.bounds.start()), f64::from(*self.bounds.end()));
+        // Memory comes first: of huge documents a page has fewer than the bounds say.
+        let next = by_time.min(step * ratio(self.bytes, bytes)).max(1.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "at most twice a u32, then clamped"
+            reason = "from 1 to a bound that is one"
         )]
         let next = next as u32;
-        self.rows = next.clamp(least, *self.bounds.end());
+        self.rows = next;
         let late = seconds - self.best * step;
         if each > SLOW * self.best { Duration::from_secs_f64(late).min(REST) } else { Duration::ZERO }
     }
@@ -88,27 +91,27 @@ mod tests {
     #[test]
     fn a_page_takes_a_tenth_of_a_second_within_its_bounds() {
         assert_eq!(settled(&mut Pace::default(), 50_000, 100), 2_000);
-        assert_eq!(settled(&mut Pace::default(), 1, 100), 20_000);
+        assert_eq!(settled(&mut Pace::default(), 1, 10), 20_000);
         assert_eq!(settled(&mut Pace::default(), 10_000_000, 100), 100);
     }
 
     #[test]
     fn a_page_stays_small_in_memory_however_large_its_rows() {
-        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 2_048);
-        assert_eq!(settled(&mut Pace::default(), 1, BYTES), 1);
+        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 384);
+        assert_eq!(settled(&mut Pace::default(), 1, EMBEDDED), 1);
         let mut pace = Pace::default();
-        settled(&mut pace, 1, BYTES);
-        assert_eq!(settled(&mut pace, 1, 100), 20_000, "and grows again");
+        settled(&mut pace, 1, EMBEDDED);
+        assert_eq!(settled(&mut pace, 1, 10), 20_000, "and grows again");
     }
 
     #[test]
     fn a_slow_database_is_left_alone_for_a_while_and_never_for_long() {
-        let mut pace = Pace::new(1_000..=1_000);
-        let mut page = |millis| pace.took(1_000, 1, Duration::from_millis(millis));
-        assert_eq!([page(10), page(20), page(30)], [Duration::ZERO; 3]);
-        assert_eq!(page(31), Duration::from_millis(21));
-        assert_eq!(page(60_000), Duration::from_secs(1));
-        assert_eq!(page(10), Duration::ZERO);
+        let mut pace = Pace::new(EMBEDDED, 1_000..=1_000);
+        let mut after = |millis| pace.took(1_000, 1, Duration::from_millis(millis));
+        assert_eq!([after(10), after(20), after(30)], [Duration::ZERO; 3]);
+        assert_eq!(after(31), Duration::from_millis(21));
+        assert_eq!(after(60_000), Duration::from_secs(1));
+        assert_eq!(after(10), Duration::ZERO);
     }
 
     #[test]

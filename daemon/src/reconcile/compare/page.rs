@@ -124,7 +124,7 @@ pub struct Layout {
 struct Place {
     field: &'static Field,
     /// Where it is compared.
-    place: Option<u8>,
+    compared: Option<u8>,
     /// The value that hides it, and the word with which it does.
     hidden_by: Option<(usize, &'static str)>,
 }
@@ -145,8 +145,8 @@ impl Layout {
         let (mut places, mut names, mut hiding) = (Vec::new(), Vec::new(), Vec::new());
         for (index, field) in mapping.fields().iter().enumerate() {
             let Some(name) = of(field).filter(|_| matters(index, field)) else { continue };
-            let place = mapping.is_compared(index).then(|| u8::try_from(index).unwrap_or(u8::MAX));
-            places.push(Place { field, place, hidden_by: None });
+            let compared = mapping.is_compared(index).then(|| u8::try_from(index).unwrap_or(u8::MAX));
+            places.push(Place { field, compared, hidden_by: None });
             names.push((name, field.codec));
             hiding.push(field.hidden_by.filter(|_| side == Side::Relational));
         }
@@ -186,7 +186,7 @@ impl Layout {
                 },
                 _ => canonical(place.field, raw, self.side)?,
             };
-            if let Some(at) = place.place {
+            if let Some(at) = place.compared {
                 digest::put(out, at, payload);
             }
         }

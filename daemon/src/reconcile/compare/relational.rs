@@ -107,18 +107,17 @@ async fn sqlite(
     let names: Vec<&str> = layout.names().iter().map(|(name, _)| *name).collect();
     let (names, table) = (names.join(", "), table(mapping.entity));
     let inner = format!("SELECT id, {names} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2");
-    let mut values = "hex(id)".to_owned();
-    for (index, (name, codec)) in layout.names().iter().enumerate() {
-        // NULL would be left out. Of a text it means the same as nothing; else a value has a sign in front.
-        values += &match (codec, layout.may_be_null(index)) {
-            (Codec::Id, _) => format!(", hex({name})"),
-            (Codec::Text | Codec::Email, true) => format!(", ifnull({name}, '')"),
-            (_, true) => format!(", ifnull('=' || {name}, '')"),
-            (_, false) => format!(", {name}"),
-        };
-    }
+    // NULL would be left out. Of a text it means the same as nothing; else a value has a sign in front.
+    let value = |(index, (name, codec)): (usize, &(&str, Codec))| match (codec, layout.may_be_null(index)) {
+        (Codec::Id, _) => format!("hex({name})"),
+        (Codec::Text | Codec::Email, true) => format!("ifnull({name}, '')"),
+        (_, true) => format!("ifnull('=' || {name}, '')"),
+        (_, false) => (*name).to_owned(),
+    };
+    let values: Vec<String> = layout.names().iter().enumerate().map(value).collect();
+    let values = values.join(", ");
     let text = format!(
-        "SELECT COUNT(*), CAST(group_concat(concat_ws(char(31), {values}), char(30)) AS BLOB) FROM ({inner})"
+        "SELECT COUNT(*), CAST(group_concat(concat_ws(char(31), hex(id), {values}), char(30)) AS BLOB) FROM ({inner})"
     );
     // Before every key.
     let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
@@ -133,7 +132,9 @@ async fn sqlite(
     let keys: Vec<Uuid> =
         sqlx::query_scalar(AssertSqlSafe(text)).bind(&after).bind(limit).fetch_all(conn).await?;
     *page = Pending::default();
-    keys.into_iter().for_each(|key| page.row(key, |_| Err(Odd)));
+    for key in keys {
+        page.row(key, |_| Err(Odd));
+    }
     Ok(())
 }
 

@@ -9,20 +9,25 @@ pub fn millis(text: &[u8]) -> Option<i64> {
     else {
         return None;
     };
-    let number = |digits: &[u8]| {
-        digits
-            .iter()
-            .try_fold(0i64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
+    // Judged once, at the end: a branch for each digit costs more than all of them.
+    let mut are_digits = true;
+    let mut number = |digits: &[u8]| {
+        digits.iter().fold(0, |sum, digit| {
+            are_digits &= digit.is_ascii_digit();
+            sum * 10 + i64::from(digit.wrapping_sub(b'0'))
+        })
     };
-    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?);
-    let (hour, minute, second) = (number(&[h1, h2])?, number(&[i1, i2])?, number(&[s1, s2])?);
+    let (year, month, day) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2]));
+    let (hour, minute, second) = (number(&[h1, h2]), number(&[i1, i2]), number(&[s1, s2]));
     let zone = rest.strip_suffix(b"Z").or_else(|| rest.strip_suffix(b"+00:00"))?;
     let fraction = match *zone {
         [] => 0,
         // Smaller parts than milliseconds are dropped, as the codec drops them.
-        [b'.', a, b, c] => number(&[a, b, c])?,
-        [b'.', a, b, c, d, e, f] => number(&[d, e, f]).and(number(&[a, b, c]))?,
-        [b'.', a, b, c, d, e, f, g, h, i] => number(&[d, e, f, g, h, i]).and(number(&[a, b, c]))?,
+        [b'.', a, b, c] => number(&[a, b, c]),
+        [b'.', a, b, c, ref smaller @ ..] if matches!(smaller.len(), 3 | 6) => {
+            number(smaller);
+            number(&[a, b, c])
+        }
         _ => return None,
     };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -33,7 +38,8 @@ pub fn millis(text: &[u8]) -> Option<i64> {
         1..=12 => 31,
         _ => return None,
     };
-    let valid = year > 0 && (1..=last).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    let valid =
+        are_digits && year > 0 && (1..=last).contains(&day) && hour < 24 && minute < 60 && second < 60;
     valid.then(|| (days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second) * 1_000 + fraction)
 }
 

@@ -188,9 +188,7 @@ impl Decision {
     /// What both sides are known to have held when the step is done; `None`: they never agreed.
     pub fn agreed(&self, mapping: &Mapping) -> Option<History> {
         let (before, is_quiet) = (&self.situation.history, self.plan.is_quiet());
-        if *before == History::Deleted && self.plan.history == History::Deleted
-            || is_quiet && self.plan.history == History::Deleted
-        {
+        if self.plan.history == History::Deleted && (is_quiet || *before == History::Deleted) {
             return Some(History::Deleted);
         }
         let known = |at: usize| if let History::Agreed(base) = before { base.at(at) } else { None };

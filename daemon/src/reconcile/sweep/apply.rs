@@ -5,10 +5,10 @@ use astrops_api::{
     vocabulary::{DriftKind, EntityType, SweepStage},
 };
 
-use super::{Drive, Halt, KINDS, brakes};
+use super::{Drive, Halt, brakes};
 use crate::{
     reconcile::{
-        core::{intent::Move, plan::Action},
+        core::{intent::Move, plan::Action, value::Pair},
         engine::{Report, Trouble},
         look::Fates,
     },
@@ -18,14 +18,9 @@ use crate::{
 /// Entities that go through each step together.
 const BATCH: i64 = 128;
 
-/// Users, launches that one side lacks, bookings, then the other launches: their counters follow from the bookings.
-const STEPS: [(EntityType, Option<DriftKind>); 5] = [
-    (EntityType::User, None),
-    (EntityType::Launch, Some(DriftKind::MissingDocument)),
-    (EntityType::Launch, Some(DriftKind::MissingRelational)),
-    (EntityType::Booking, None),
-    (EntityType::Launch, None),
-];
+/// Who refers to others comes first: what is deleted is then no longer in use, and the counters of a launch follow from
+/// its bookings. What is new and referred to is made with the first who needs it.
+const STEPS: [EntityType; 3] = [EntityType::Booking, EntityType::Launch, EntityType::User];
 
 impl Drive<'_> {
     /// Looks again at what differed: what agrees by now is done with, what waits for a person or for time is put down, and
@@ -39,31 +34,31 @@ impl Drive<'_> {
                 return Err(Halt::Cancelled);
             }
         }
-        while let Some(&kind) = KINDS.get(self.sweep.state.step) {
-            let found = self.next(kind, None).await?;
+        while let Some(&kind) = STEPS.get(self.sweep.state.step) {
+            let found = self.next(kind).await?;
             let Some(last) = found.last().copied() else {
                 (self.sweep.state.step, self.sweep.state.after) = (self.sweep.state.step + 1, None);
                 continue;
             };
-            let mut quiet = Vec::new();
-            let mut gone = Vec::new();
-            for view in self.engine.look_at(kind, &found, &Fates::new()).await.map_err(Halt::Trouble)? {
+            let views = self.engine.look_at(kind, &found, &Fates::new()).await.map_err(Halt::Trouble)?;
+            let (mut rest, mut gone) = (Vec::new(), Vec::new());
+            for view in &views {
+                let deletes = |action: &Action| matches!(action, Action::Delete(_));
+                let Pair { document, relational } = &view.plan.actions;
                 if view.is_absent() {
                     gone.push(view.id);
-                } else if view.next == Move::Rest {
-                    quiet.push(view.id);
+                } else if view.next == Move::Rest && !view.waits_for_others() {
+                    rest.push((view, None));
                 } else {
-                    let planned = &mut self.sweep.state.planned;
-                    planned.changes += 1;
-                    let Action::Delete(_) = &view.plan.actions.document else {
-                        planned.deletes +=
-                            u64::from(matches!(view.plan.actions.relational, Action::Delete(_)));
-                        continue;
-                    };
-                    planned.deletes += 1;
+                    self.sweep.state.planned.changes += 1;
+                    self.sweep.state.planned.deletes += u64::from(deletes(document) || deletes(relational));
                 }
             }
-            self.repair(kind, &quiet).await?;
+            let told = vec![Vec::new(); rest.len()];
+            self.engine.end(&rest, told, self.sweep.job).await.map_err(Halt::Trouble)?;
+            for (view, _) in &rest {
+                self.count(view.how(), false);
+            }
             self.sweep.state.counts.settled += gone.len() as u64;
             self.sweep.state.after = Some(last.0);
             self.sweep.state.done += found.len() as u64;
@@ -85,8 +80,8 @@ impl Drive<'_> {
     /// Repairs what is left, never more than was planned or allowed.
     pub(super) async fn apply(&mut self) -> Result<(), Halt> {
         "repairing".clone_into(&mut self.sweep.text);
-        while let Some(&(kind, only)) = STEPS.get(self.sweep.state.step) {
-            let found = self.next(kind, only).await?;
+        while let Some(&kind) = STEPS.get(self.sweep.state.step) {
+            let found = self.next(kind).await?;
             let Some(last) = found.last().copied() else {
                 (self.sweep.state.step, self.sweep.state.after) = (self.sweep.state.step + 1, None);
                 continue;
@@ -95,8 +90,10 @@ impl Drive<'_> {
             let more = Amount { changes: performed.changes + found.len() as u64, ..performed };
             let limits = self.limits();
             let planned = self.sweep.state.planned;
+            // Launches whose counters follow from repaired bookings were not known then.
+            let follow = if kind == EntityType::Launch { performed.changes } else { 0 };
             let most = Amount {
-                changes: limits.changes.max(planned.changes),
+                changes: limits.changes.max(planned.changes) + follow,
                 deletes: limits.deletes.max(planned.deletes),
             };
             if let Some(why) = brakes::too_much(more, most) {
@@ -116,10 +113,10 @@ impl Drive<'_> {
         brakes::limits(&self.engine.rules.brakes, rows, self.sweep.state.allowed)
     }
 
-    async fn next(&self, kind: EntityType, only: Option<DriftKind>) -> Result<Vec<EntityId>, Halt> {
+    async fn next(&self, kind: EntityType) -> Result<Vec<EntityId>, Halt> {
         let mut tx = self.engine.db().read().await?;
         let (sweep, after) = (self.sweep.id, self.sweep.state.after);
-        let found = drift::of_sweep(&mut tx, sweep, kind, only, after, BATCH).await?;
+        let found = drift::of_sweep(&mut tx, sweep, kind, after, BATCH).await?;
         tx.rollback().await?;
         Ok(found)
     }
@@ -129,24 +126,35 @@ impl Drive<'_> {
         if found.is_empty() {
             return Ok(());
         }
-        let reports = self.engine.reconcile_all(kind, found, self.sweep.job).await.map_err(Halt::Trouble)?;
-        let state = &mut self.sweep.state;
-        for report in reports {
+        let reports = self
+            .engine
+            .reconcile_all(kind, found, self.sweep.job, self.sweep.id)
+            .await
+            .map_err(Halt::Trouble)?;
+        for (at, report) in reports.into_iter().enumerate() {
+            let state = &mut self.sweep.state;
             match report {
                 Ok(Report { wrote, how, deleted, .. }) => {
                     state.counts.repaired += u64::from(wrote);
-                    state.performed.changes += u64::from(wrote);
+                    // What they refer to belongs to them.
+                    state.performed.changes += u64::from(wrote && at < found.len());
                     state.performed.deletes += u64::from(deleted);
-                    match how {
-                        Some(DriftKind::Conflict) => state.counts.conflicts += 1,
-                        Some(_) => state.counts.waiting += 1,
-                        None => state.counts.settled += u64::from(!wrote),
-                    }
+                    self.count(how, wrote);
                 }
                 Err(Trouble::Restless) => state.counts.stale_skipped += 1,
                 Err(_) => state.counts.failed += 1,
             }
         }
         Ok(())
+    }
+
+    const fn count(&mut self, how: Option<DriftKind>, wrote: bool) {
+        let counts = &mut self.sweep.state.counts;
+        match how {
+            Some(DriftKind::Conflict) => counts.conflicts += 1,
+            Some(_) => counts.waiting += 1,
+            None if wrote => {}
+            None => counts.settled += 1,
+        }
     }
 }

@@ -57,6 +57,7 @@ impl Drive<'_> {
         let mut tx = self.engine.db().read().await?;
         let left = drift::left(&mut tx, self.sweep.id).await?;
         tx.rollback().await?;
+        self.sweep.state.counts.differing = left;
         self.enter(SweepStage::Recheck, left).await
     }
 
@@ -149,7 +150,6 @@ impl Drive<'_> {
         state.counts.documents += document;
         state.counts.relational += relational;
         state.counts.foreign += segment.foreign;
-        state.counts.differing += found.len() as u64;
         state.done += document.max(relational);
         state.total = state.total.max(state.done);
         let digests = [&segment.digests.document, &segment.digests.relational];
@@ -199,7 +199,6 @@ impl Engine {
         for &id in entities {
             let object = ids::extract(id.0).unwrap_or_default();
             let how = match (documents.remove(&object), ours.remove(&id.0)) {
-                (None, None) => DriftKind::Differs,
                 (None, Some(_)) => DriftKind::MissingDocument,
                 (Some(_), None) => DriftKind::MissingRelational,
                 (Some(Some(document)), Some(Some(ours)))
@@ -215,7 +214,8 @@ impl Engine {
                     }
                     continue;
                 }
-                (Some(_), Some(_)) => DriftKind::Differs,
+                // Both are there, or neither is any more.
+                (Some(_), Some(_)) | (None, None) => DriftKind::Differs,
             };
             let deleted = links.get(&id.0).is_some_and(|link| link.deleted);
             let is_missing = matches!(how, DriftKind::MissingDocument | DriftKind::MissingRelational);

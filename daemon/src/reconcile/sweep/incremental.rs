@@ -76,7 +76,6 @@ impl Drive<'_> {
         }
         let differing = self.engine.adopt(kind, &found).await.map_err(Halt::Trouble)?;
         let state = &mut self.sweep.state;
-        state.counts.differing += differing.len() as u64;
         state.done += found.len() as u64;
         state.total = state.total.max(state.done);
         let mut tx = self.engine.db().write().await?;

@@ -238,8 +238,8 @@ impl Drive<'_> {
     /// Goes on to a stage of so many rows.
     async fn enter(&mut self, stage: SweepStage, total: u64) -> Result<(), Halt> {
         self.sweep.stage = stage;
-        let state = &mut self.sweep.state;
-        (state.step, state.after, state.done, state.total) = (0, None, 0, total);
+        let at = &mut self.sweep.state;
+        (at.step, at.after, at.done, at.total) = (0, None, 0, total);
         self.since = (Instant::now(), 0);
         if stage == SweepStage::Done {
             self.sweep.text = self.summary();

@@ -3,6 +3,7 @@
 pub mod behind;
 pub mod database;
 pub mod desk;
+pub mod documents;
 pub mod http;
 pub mod smtp;
 
@@ -209,8 +210,14 @@ impl TestDaemon {
     }
 
     /// Ends the daemon in the ordinary way and starts another one on the same folder and database.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restarted(|_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub async fn restarted(mut self, adjust: impl FnOnce(&mut Config)) -> Self {
         self.end().await;
+        adjust(&mut self.config);
         let (config, clock, dir) = (self.config.clone(), self.clock.clone(), self.dir.take());
         Self::run(config, clock, dir).await
     }

@@ -3,7 +3,7 @@
 use crate::{
     app::Settings,
     message::{Request, Update},
-    testing::{Harness, bookings, detail, id, jobs, key_made, logs},
+    testing::{Harness, bookings, detail, id, jobs, key_made, logs, resolution},
     theme::Theme,
 };
 
@@ -136,6 +136,61 @@ fn entity_scenes() -> Vec<(&'static str, Scene)> {
     ]
 }
 
+/// The way to each view of what differs.
+fn drift_scenes() -> Vec<(&'static str, Scene)> {
+    /// Both sides of the first difference.
+    fn open(harness: &mut Harness) -> &mut Harness {
+        harness.press("7").answer_all().press("Enter").answer_all()
+    }
+    vec![
+        ("drift", |harness| {
+            harness.press("7").answer_all().press("j Space Space");
+        }),
+        ("conflicts", |harness| {
+            harness.press("7").answer_all().press("s").answer_all();
+        }),
+        ("sweeps", |harness| {
+            harness.press("7").answer_all().press("s s").answer_all();
+        }),
+        ("sweep", |harness| {
+            harness.press("7").answer_all().press("s s").answer_all().press("Enter");
+        }),
+        ("sweep_approve", |harness| {
+            harness.press("7").answer_all().press("s s").answer_all().press("j A");
+        }),
+        ("sweep_new", |harness| {
+            harness.press("7").answer_all().press("N Right");
+        }),
+        ("resolve", |harness| {
+            open(harness);
+        }),
+        ("resolve_preview", |harness| {
+            open(harness).press("Tab <").press("p").answer_all();
+        }),
+        ("resolve_write", |harness| {
+            open(harness).press("Tab <").press("p").answer_all();
+            harness.press("W").write("the customer paid for four").press("Enter");
+        }),
+        ("resolve_held", |harness| {
+            open(harness).tell(&Update::Held(vec![("booking 00000000".into(), resolution(Some(600)))]));
+        }),
+        ("resolve_menu", |harness| {
+            open(harness).press("Tab x");
+        }),
+        ("history", |harness| {
+            open(harness).press("Tab h").answer_all();
+        }),
+        ("drift_bulk", |harness| {
+            harness.press("7").answer_all().press("s").answer_all();
+            harness.press("Space Space Space T Right Tab").write("the customer side is right").press("Enter");
+            harness.answer_all();
+        }),
+        ("drift_snooze", |harness| {
+            harness.press("7").answer_all().press("Z Tab").write("waits for the supplier").press("Enter");
+        }),
+    ]
+}
+
 fn shot(settings: &Settings, scene: Scene, (width, height): (u16, u16)) -> String {
     let mut harness = Harness::new(settings.clone());
     // Rooms are known from the last frame.
@@ -156,6 +211,30 @@ fn every_screen_of_bookings_launches_and_users_at_every_size() {
     for (name, scene) in entity_scenes() {
         shoot(name, scene, &MORE_SIZES);
     }
+}
+
+#[test]
+fn every_view_of_what_differs_at_every_size() {
+    for (name, scene) in drift_scenes() {
+        shoot(name, scene, &MORE_SIZES);
+    }
+}
+
+#[test]
+fn styles_of_what_differs() {
+    let mut grids = Vec::new();
+    for (name, way) in
+        [("drift", "7"), ("conflicts", "7 s"), ("sweeps", "7 s s"), ("both sides", "7 Enter <")]
+    {
+        for theme in [Theme::Default, Theme::Light, Theme::Mono] {
+            let mut harness = Harness::new(Settings { theme, ..Settings::default() });
+            for step in way.split(' ') {
+                harness.press(step).answer_all();
+            }
+            grids.push(format!("{name} {theme:?}\n{}", harness.styles(80, 24)));
+        }
+    }
+    insta::assert_snapshot!("styles_drift", grids.join("\n\n"));
 }
 
 fn shoot(name: &str, scene: Scene, sizes: &[(u16, u16)]) {

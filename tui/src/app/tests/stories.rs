@@ -300,8 +300,8 @@ fn hostile_text_reaches_no_cell() {
 fn the_dashboard_leads_to_what_needs_attention() {
     let mut harness = Harness::new(Settings::default());
     harness.screen(80, 24);
-    harness.press("j Enter");
-    assert!(last_query(&harness).delivery.is_some(), "the second line is about mails of unknown fate");
+    harness.press("j j Enter");
+    assert!(last_query(&harness).delivery.is_some(), "the third line is about mails of unknown fate");
     harness.press("1 Tab j P y");
     let changes = harness.changes();
     assert!(matches!(changes[..], [Change::ResumeJobs(_)]), "{changes:?}");

@@ -35,7 +35,7 @@ fn answer(harness: &mut Harness) {
 
 fn play(settings: Settings, keys: &[String], size: (u16, u16)) -> Harness {
     let mut harness = Harness::new(settings);
-    harness.press("6 a 6 5 4").answer_all();
+    harness.press("7 s s s 6 a 6 5 4").answer_all();
     harness.press("3");
     harness.answer_jobs(jobs(100));
     for (place, key) in keys.iter().enumerate() {
@@ -75,7 +75,7 @@ proptest! {
 
 #[test]
 fn every_action_of_the_table_can_be_pressed_where_it_holds() {
-    let ways: [(Scope, &str); 13] = [
+    let ways: [(Scope, &str); 17] = [
         (Scope::Dashboard, "1"),
         (Scope::Logs, "2"),
         (Scope::Jobs, "3"),
@@ -83,6 +83,10 @@ fn every_action_of_the_table_can_be_pressed_where_it_holds() {
         (Scope::Launches, "5"),
         (Scope::Users, "6"),
         (Scope::Keys, "6 a"),
+        (Scope::Drift, "7"),
+        (Scope::Sweeps, "7 s s"),
+        (Scope::Resolve, "7 Enter"),
+        (Scope::History, "7 Enter h"),
         (Scope::Schedules, "8"),
         (Scope::Menu, "1 ?"),
         (Scope::Confirm, "8 T"),
@@ -96,7 +100,9 @@ fn every_action_of_the_table_can_be_pressed_where_it_holds() {
             for key in row.keys {
                 let mut harness = Harness::new(Settings::default());
                 harness.screen(80, 24);
-                harness.press(way);
+                for step in way.split_whitespace() {
+                    harness.press(step).answer_all();
+                }
                 if scope == Scope::Jobs {
                     harness.answer_jobs(jobs(100));
                 }

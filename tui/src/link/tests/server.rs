@@ -26,6 +26,8 @@ pub struct Script {
     pub seen: Vec<String>,
     /// Those of them that carried a token.
     pub signed: Vec<String>,
+    /// The bodies that came with requests, in their order.
+    pub bodies: Vec<String>,
     /// Answers by the beginning of `METHOD path`, before the usual ones: status and body. Status 0 hangs up.
     pub answers: Vec<(&'static str, u16, String)>,
     /// Every connection is dropped at once.
@@ -83,13 +85,14 @@ impl Server {
 }
 
 async fn serve(mut socket: TcpStream, script: Arc<Mutex<Script>>, mut changes: watch::Receiver<u64>) {
-    let Some((line, signed)) = read_request(&mut socket).await else { return };
+    let Some((line, signed, body)) = read_request(&mut socket).await else { return };
     let answer = {
         let mut script = script.lock().unwrap();
         if script.down {
             return;
         }
         script.seen.push(line.clone());
+        script.bodies.extend((!body.is_empty()).then_some(body));
         script.signed.extend(signed.then(|| line.clone()));
         script
             .answers
@@ -132,17 +135,26 @@ pub fn problem(status: u16, detail: &str) -> String {
     format!(r#"{{"type":"/problems/x","title":"Refused","status":{status},"detail":"{detail}"}}"#)
 }
 
-async fn read_request(socket: &mut TcpStream) -> Option<(String, bool)> {
+async fn read_request(socket: &mut TcpStream) -> Option<(String, bool, String)> {
     let mut head = Vec::new();
     let mut byte = [0; 1024];
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let count = socket.read(&mut byte).await.ok().filter(|count| *count > 0)?;
         head.extend_from_slice(&byte[..count]);
     }
+    let end = head.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let mut body = head.split_off(end);
     let head = String::from_utf8_lossy(&head).into_owned();
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    while body.len() < length.unwrap_or(0) {
+        let count = socket.read(&mut byte).await.ok().filter(|count| *count > 0)?;
+        body.extend_from_slice(&byte[..count]);
+    }
     let line = head.lines().next()?;
     let signed = head.to_ascii_lowercase().contains("\r\nauthorization:");
-    Some((line.trim_end_matches(" HTTP/1.1").to_owned(), signed))
+    Some((line.trim_end_matches(" HTTP/1.1").to_owned(), signed, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// Sends the events behind `after`, then those that come, until the daemon is down or an event ends the stream.

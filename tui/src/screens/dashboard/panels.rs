@@ -1,5 +1,6 @@
 //! The panels of the dashboard.
 
+use astrops_api::drift::Agreement;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -46,6 +47,11 @@ impl Dashboard {
                 Span::styled(text::fit(&text::neutral(&part.detail), room).into_owned(), look.dim),
             ])
         });
+        let lines = status
+            .agreement
+            .iter()
+            .map(|agreement| agreement_line(agreement, inner.width, context))
+            .chain(lines);
         panel::paint(buffer, inner, lines);
     }
 
@@ -175,4 +181,32 @@ impl Dashboard {
         let cursor = (focused && !self.errors.is_empty()).then(|| self.errors_scroll.row());
         panel::paint_rows(buffer, inner, look, lines, cursor);
     }
+}
+
+/// How far both databases agree, in `room` columns.
+fn agreement_line(agreement: &Agreement, room: u16, context: &Context<'_>) -> Line<'static> {
+    let look = context.look;
+    let (word, style) = match (agreement.critical, agreement.conflicts, agreement.drift) {
+        (1.., ..) => ("CRIT", look.critical),
+        (0, 1.., _) => ("ASK ", look.warning),
+        (0, 0, 1..) => ("DIFF", look.active),
+        (0, 0, 0) => ("ok  ", look.good),
+    };
+    let (drift, conflicts) = (format::count(agreement.drift), format::count(agreement.conflicts));
+    let age = agreement.verified_through.map(|at| format::age(context.now - at));
+    let ways = match age {
+        None => [format!("drift {drift}, never verified"), format!("drift {drift}, unverified")],
+        Some(age) if agreement.conflicts > 0 => [
+            format!("drift {drift}, conflicts {conflicts}, verified {age} ago"),
+            format!("drift {drift}, {conflicts} wait, {age} ago"),
+        ],
+        Some(age) => [format!("drift {drift}, verified {age} ago"), format!("drift {drift}, {age} ago")],
+    };
+    let room = usize::from(room).saturating_sub(7);
+    let words = ways.iter().find(|words| words.len() <= room).unwrap_or(&ways[1]);
+    Line::from(vec![
+        Span::raw(" "),
+        Span::styled(word, style),
+        Span::raw(format!(" {}", text::fit(words, room))),
+    ])
 }

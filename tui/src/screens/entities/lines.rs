@@ -9,8 +9,14 @@ use astrops_api::{
     vocabulary::{BookingStatus, CapacityOperation, PaymentStatus},
 };
 use ratatui::style::Style;
+use serde_json::Value;
 
-use crate::{files::History, format, screen::Context, theme::Look};
+use crate::{
+    files::{History, Sides},
+    format,
+    screen::Context,
+    theme::Look,
+};
 
 /// Text with its style, one line each.
 pub type Lines = Vec<(String, Style)>;
@@ -90,6 +96,55 @@ pub fn capacity_lines(changes: &[CapacityChange], total: u64, context: &Context<
         (format!("  {at}  {:<7} {sign}{:<4} {booking}", change.operation, change.quantity), Style::new())
     }));
     lines
+}
+
+/// Whether both databases agree about it, in one line.
+pub fn verdict_line(sides: &Sides, look: &Look) -> (String, Style) {
+    let (words, style) = match sides {
+        Sides::Refused(_) => ("not compared", look.warning),
+        Sides::Known(diff) if diff.changes_log == "No changes" => ("they agree", look.good),
+        Sides::Known(diff) if diff.conflicts.is_empty() => (diff.changes_log.as_str(), look.active),
+        Sides::Known(diff) => (diff.changes_log.as_str(), look.warning),
+    };
+    (line("sides", words).0, style)
+}
+
+/// What both databases say of it, where that is not the same.
+pub fn sides_lines(sides: &Sides, context: &Context<'_>) -> Lines {
+    let mut lines = Lines::new();
+    let look = context.look;
+    heading(&mut lines, "Both sides - c compares and decides", look);
+    let diff = match sides {
+        Sides::Known(diff) => diff,
+        Sides::Refused(reason) => {
+            lines.push((format!("  not compared: {reason}"), look.bad));
+            return lines;
+        }
+    };
+    lines.push((format!("  document {}, relational {}", diff.document, diff.relational), Style::new()));
+    let same = |verdict: &str| matches!(verdict, "equal" | "not compared");
+    let both = diff.document == "there" && diff.relational == "there";
+    lines.extend(diff.fields.iter().filter(|field| both && !same(&field.verdict)).map(|field| {
+        let why = field.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let (document, relational) = (shown(&field.document), shown(&field.relational));
+        let style = if field.verdict == "conflict" { look.warning } else { look.active };
+        let words = format!(
+            "  {}  document {document}  relational {relational}  {}{why}",
+            field.label, field.verdict
+        );
+        (words, style)
+    }));
+    lines
+}
+
+/// A value of either database as people read it; it may hold anything.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Who did what, newest first.

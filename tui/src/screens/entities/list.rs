@@ -5,19 +5,21 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::Hash,
     time::Duration,
 };
 
 use astrops_api::vocabulary::Order;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-use super::{Kind, Slice};
 use crate::{
     format,
     keys::Action,
+    message::Request,
     screen::{Due, Effect},
     text,
-    widgets::table::{Row, Table},
+    widgets::table::{Column, Row, Table},
 };
 
 /// Rows held at most.
@@ -25,6 +27,58 @@ const MOST: usize = 5_000;
 
 /// Rows asked for at once: the largest page.
 const PAGE: u32 = 200;
+
+/// One order of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Sort {
+    /// The daemon's word for it.
+    pub word: &'static str,
+    /// The place of the column that shows it, when one does.
+    pub column: usize,
+    /// The direction to begin with.
+    pub order: Order,
+}
+
+/// Which rows of a list are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice {
+    /// The order's word.
+    pub sort: &'static str,
+    /// Its direction.
+    pub order: Order,
+    /// So many.
+    pub limit: u32,
+    /// Behind so many others.
+    pub offset: u64,
+}
+
+/// What is particular about the rows of one list.
+pub trait Listed: Sized + 'static {
+    /// A row.
+    type Row: Row<Key = Self::Id> + Clone + Serialize;
+    /// What tells one from the others.
+    type Id: Copy + Eq + Hash;
+    /// What the list is narrowed by.
+    type Query: Clone + Default;
+
+    /// One of them: "booking".
+    const NOUN: &'static str;
+    /// Several, as a title: "Bookings".
+    const TITLE: &'static str;
+    /// What an empty list says when nothing narrows it.
+    const EMPTY: &'static str;
+    /// The orders; the first to begin with.
+    const SORTS: &'static [Sort];
+
+    /// The columns.
+    fn columns() -> Vec<Column<Self::Row>>;
+
+    /// What typed words mean.
+    fn parse(typed: &str, now: DateTime<Utc>) -> Result<Self::Query, String>;
+
+    /// The question for rows.
+    fn page(number: u64, query: &Self::Query, slice: Slice) -> Request;
+}
 
 /// Which rows are on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,14 +96,14 @@ enum Fetching {
 }
 
 /// The rows, and what is known about those that are not held.
-pub struct List<K: Kind> {
+pub struct List<K: Listed> {
     /// The rows.
     pub table: Table<K::Row>,
     /// Rows that fit the filter; unknown before the first answer.
     total: Option<u64>,
     filter: String,
     query: K::Query,
-    /// Which of [`Kind::SORTS`], and in which direction.
+    /// Which of [`Listed::SORTS`], and in which direction.
     sort: usize,
     order: Order,
     /// The number of the question whose answer is awaited: older answers are of no use.
@@ -63,7 +117,7 @@ pub struct List<K: Kind> {
     due: Due,
 }
 
-impl<K: Kind> Default for List<K> {
+impl<K: Listed> Default for List<K> {
     fn default() -> Self {
         let first = K::SORTS[0];
         Self {
@@ -83,10 +137,15 @@ impl<K: Kind> Default for List<K> {
     }
 }
 
-impl<K: Kind> List<K> {
+impl<K: Listed> List<K> {
     /// What narrows it.
     pub fn filter(&self) -> &str {
         &self.filter
+    }
+
+    /// The word of the order that it is in.
+    pub const fn order(&self) -> &'static str {
+        K::SORTS[self.sort].word
     }
 
     fn ask(&mut self, fetching: Fetching, offset: usize) -> Vec<Effect> {
@@ -235,7 +294,8 @@ impl<K: Kind> List<K> {
         match fetched {
             Fetching::Behind => self.table.append(rows.to_vec()),
             Fetching::Around => {
-                let mut latest: HashMap<K::Id, &K::Row> = rows.iter().map(|row| (row.key(), row)).collect();
+                let mut latest: HashMap<<K::Row as Row>::Key, &K::Row> =
+                    rows.iter().map(|row| (row.key(), row)).collect();
                 for row in self.table.rows_mut() {
                     if let Some(news) = latest.remove(&row.key()) {
                         row.clone_from(news);
@@ -261,7 +321,7 @@ impl<K: Kind> List<K> {
                 }
                 return;
             };
-            let there: HashSet<K::Id> = head.iter().map(Row::key).collect();
+            let there: HashSet<<K::Row as Row>::Key> = head.iter().map(Row::key).collect();
             rows.extend(before[place..].iter().filter(|row| !there.contains(&row.key())).cloned());
         }
         self.newer = false;

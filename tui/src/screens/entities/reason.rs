@@ -40,7 +40,7 @@ impl Purpose for Reason {
         "Told to customers and the audit log; may be empty.".to_owned()
     }
 
-    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)> {
+    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Effect, (&'static str, String)> {
         let typed = form.get("reason");
         if typed.chars().count() > LONGEST {
             return Err(("reason", format!("a reason has at most {LONGEST} characters")));
@@ -54,7 +54,13 @@ impl Purpose for Reason {
             Change::CancelLaunch(_, body) => body.reason = reason,
             _ => {}
         }
-        Ok(Confirm::change(self.title.clone(), lines, self.items, change, context))
+        Ok(Effect::Open(Layer::Confirm(Confirm::change(
+            self.title.clone(),
+            lines,
+            self.items,
+            change,
+            context,
+        ))))
     }
 
     fn is_met_by(&self, change: &Change) -> bool {

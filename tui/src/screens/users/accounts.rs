@@ -18,8 +18,8 @@ use crate::{
     message::{Change, Request, Update},
     screen::{Context, Effect, Place},
     screens::entities::{
-        Aim, Kind, Lines, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line, read,
-        read_bool, split,
+        Aim, Kind, Lines, Listed, News, Slice, Sort, booking_lines, heading, history_lines, id_lines, line,
+        read, read_bool, split,
     },
     theme::Look,
     widgets::table::{Column, Row},
@@ -36,42 +36,19 @@ impl Row for Account {
     }
 }
 
-impl Kind for Accounts {
+impl Listed for Accounts {
     type Row = Account;
     type Id = UserId;
-    type File = UserFile;
     type Query = UserQuery;
 
-    const SCOPE: Scope = Scope::Users;
-    const ENTITY: EntityType = EntityType::User;
     const NOUN: &'static str = "user";
     const TITLE: &'static str = "Users";
     const EMPTY: &'static str = "No users. astrops users add makes the first.";
-    const TURN: (&'static str, &'static [&'static str]) = ("role", &["employee", "supplier", "customer"]);
     const SORTS: &'static [Sort] = &[
         Sort { word: "date", column: 5, order: Order::Desc },
         Sort { word: "email", column: 0, order: Order::Asc },
         Sort { word: "name", column: 1, order: Order::Asc },
         Sort { word: "lastLoginAt", column: 4, order: Order::Desc },
-    ];
-    const ACTIONS: &'static [Action] = &[
-        Action::Unlock,
-        Action::RevokeSessions,
-        Action::Disable,
-        Action::ChangeRole,
-        Action::ToBookings,
-        Action::ToLaunch,
-        Action::Follow,
-    ];
-    const IN_DETAIL: &'static [(Action, &'static str)] = &[
-        (Action::Close, "back"),
-        (Action::Unlock, "unlock"),
-        (Action::RevokeSessions, "sign out"),
-        (Action::Disable, "disable"),
-        (Action::ChangeRole, "role"),
-        (Action::ToBookings, "bookings"),
-        (Action::Down, "scroll"),
-        (Action::Help, "help"),
     ];
 
     fn columns() -> Vec<Column<Account>> {
@@ -115,6 +92,35 @@ impl Kind for Accounts {
         };
         Request::Users(number, Box::new(query))
     }
+}
+
+impl Kind for Accounts {
+    type File = UserFile;
+
+    const SCOPE: Scope = Scope::Users;
+    const ENTITY: EntityType = EntityType::User;
+    const TURN: (&'static str, &'static [&'static str]) = ("role", &["employee", "supplier", "customer"]);
+    const ACTIONS: &'static [Action] = &[
+        Action::Unlock,
+        Action::RevokeSessions,
+        Action::Disable,
+        Action::ChangeRole,
+        Action::ToBookings,
+        Action::ToLaunch,
+        Action::Follow,
+        Action::Compare,
+    ];
+    const IN_DETAIL: &'static [(Action, &'static str)] = &[
+        (Action::Close, "back"),
+        (Action::Unlock, "unlock"),
+        (Action::RevokeSessions, "sign out"),
+        (Action::Disable, "disable"),
+        (Action::ChangeRole, "role"),
+        (Action::ToBookings, "bookings"),
+        (Action::Compare, "both sides"),
+        (Action::Down, "scroll"),
+        (Action::Help, "help"),
+    ];
 
     fn file(id: UserId, context: &Context<'_>) -> Request {
         Request::User(id, context.user.is_some_and(astrops_api::auth::User::is_operator))
@@ -195,6 +201,7 @@ impl Kind for Accounts {
             Action::ChangeRole => role::ask(account),
             Action::ToBookings => vec![Effect::Visit(Place::Bookings(format!("user:{id}")))],
             Action::ToLaunch => vec![Effect::Visit(Place::Launches(format!("host:{id}")))],
+            Action::Compare => vec![Effect::Visit(Place::Sides(Self::ENTITY, id.into()))],
             // Mails are found by their address.
             Action::Follow => vec![Effect::Visit(Place::Jobs(account.user.email.clone()))],
             action => vec![confirm(action, account, context)],

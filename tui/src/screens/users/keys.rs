@@ -243,7 +243,7 @@ impl Purpose for Making {
         "Name the program; let it do no more than it needs.".to_owned()
     }
 
-    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)> {
+    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Effect, (&'static str, String)> {
         let name = form.get("name").to_owned();
         let fine = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
         if name.len() > 64 || !name.chars().all(fine) {
@@ -259,7 +259,7 @@ impl Purpose for Making {
         let lines = vec![format!("It may: {}.", words.join(" "))];
         let title = format!("Make key {name}?");
         let change = Change::CreateKey(NewKey { name, scopes });
-        Ok(Confirm::change(title, lines, 1, change, context))
+        Ok(Effect::Open(Layer::Confirm(Confirm::change(title, lines, 1, change, context))))
     }
 
     fn is_met_by(&self, change: &Change) -> bool {

@@ -44,7 +44,7 @@ impl Purpose for ChangeRole {
         "A viewer reads everything, an operator changes it.".to_owned()
     }
 
-    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Confirm, (&'static str, String)> {
+    fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Effect, (&'static str, String)> {
         let role: Role = form.get("role").parse().map_err(|error| ("role", format!("{error}")))?;
         let right: Right = form.get("right").parse().map_err(|error| ("right", format!("{error}")))?;
         // Only employees have a right.
@@ -66,7 +66,13 @@ impl Purpose for ChangeRole {
             ..EditUser::default()
         };
         let change = Change::EditUser(self.id, self.name.clone(), edit);
-        Ok(Confirm::change(format!("Change the role of {}?", self.name), lines, 1, change, context))
+        Ok(Effect::Open(Layer::Confirm(Confirm::change(
+            format!("Change the role of {}?", self.name),
+            lines,
+            1,
+            change,
+            context,
+        ))))
     }
 
     fn is_met_by(&self, change: &Change) -> bool {

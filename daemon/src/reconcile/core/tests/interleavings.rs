@@ -253,17 +253,17 @@ impl Reconciler {
                         }
                     }
                 }
-                self.agree(mapping, world, ours, decision);
+                Self::agree(mapping, world, ours, decision);
                 self.done = decision.plan.is_quiet();
             }
             Move::Rest => {
-                self.agree(mapping, world, ours, decision);
+                Self::agree(mapping, world, ours, decision);
                 self.done = true;
             }
         }
     }
 
-    fn agree(&self, mapping: &Mapping, world: &mut World, ours: &Ours, decision: &Decision) {
+    fn agree(mapping: &Mapping, world: &mut World, ours: &Ours, decision: &Decision) {
         let Some(agreed) = decision.agreed(mapping) else { return };
         if world.link.1 == ours.link.1 && world.link.0 != agreed {
             world.link = (agreed, ours.link.1 + 1);

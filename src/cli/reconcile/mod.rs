@@ -1,11 +1,13 @@
 //! `reconcile`: make the customer documents and the relational database agree, and see what was done and what waits.
 
+mod changes;
+mod conflicts;
+mod resolve;
+mod sweeps;
+
 use astrops_api::{
     ids::{EntityId, object_hex},
-    reconciliation::{
-        ChangePage, ChangeQuery, ConflictPage, ConflictQuery, Diff, NewReconciliation, ReconJobPage,
-        ReconJobQuery,
-    },
+    reconciliation::{ConflictField, Diff, NewReconciliation, ReconJobPage, ReconJobQuery},
     vocabulary::{EntityType, JobStatus},
 };
 
@@ -14,9 +16,8 @@ use super::{
     failure::Failure,
     jobs::{tone, watch},
     listing::{self, Slice, counts},
-    output::{Tone, json_text},
+    output::{Output, Tone, json_text, neutral},
     table::{Cell, Fit, Table},
-    times,
     words::Words,
 };
 
@@ -30,16 +31,33 @@ pub enum Command {
         /// Wait until it has ended; exit code 1 when it did not complete
         #[arg(long)]
         wait: bool,
-        /// Do not ask on a production profile
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
+    /// Compare both databases and repair what differs: what changed lately, or everything.
+    Sweep(sweeps::Start),
+    /// List sweeps, latest first; show, pause, resume, cancel or approve one.
+    Sweeps(sweeps::Sweeps),
+    /// List what is known to differ, the oldest first.
+    Drift(sweeps::Differing),
     /// Compare one entity now and say what would be done; changes nothing.
     Diff(Target),
+    /// Compare all rows of both databases of the configuration, without a daemon; changes nothing.
+    Compare(super::machine::compare::Args),
     /// List what waits for a person, the critical first.
-    Conflicts(Which),
+    Conflicts(conflicts::List),
+    /// Show one conflict with both sides and what they last agreed on.
+    Conflict(conflicts::Show),
+    /// Decide conflicts; says first what is written where.
+    Resolve(resolve::Resolve),
+    /// Hide conflicts until a time, unless they become critical.
+    Snooze(conflicts::Snooze),
     /// List what was changed, latest first.
-    Changes(Which),
+    Changes(changes::List),
+    /// Write again, on both sides, what a change has overwritten.
+    Revert(changes::Revert),
+    /// Say whether the change log is as it was written; exit code 1 when not.
+    VerifyLog,
     /// List reconciliation jobs, latest first.
     Jobs {
         /// Only with this status
@@ -78,18 +96,27 @@ impl Command {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
-            Self::Entity { entity, wait, yes } => start(context, entity, wait, yes).await,
+            Self::Entity { entity, wait, sure } => start(context, entity, wait, sure).await,
+            Self::Sweep(args) => args.run(context).await,
+            Self::Sweeps(args) => args.run(context).await,
+            Self::Drift(args) => args.run(context).await,
             Self::Diff(entity) => diff(context, entity).await,
-            Self::Conflicts(which) => conflicts(context, which).await,
-            Self::Changes(which) => changes(context, which).await,
+            Self::Compare(args) => args.run(context.out).await,
+            Self::Conflicts(args) => args.run(context).await,
+            Self::Conflict(args) => args.run(context).await,
+            Self::Resolve(args) => args.run(context).await,
+            Self::Snooze(args) => args.run(context).await,
+            Self::Changes(args) => args.run(context).await,
+            Self::Revert(args) => args.run(context).await,
+            Self::VerifyLog => changes::verify(context).await,
             Self::Jobs { status, which } => jobs(context, status, which).await,
         }
     }
 }
 
-async fn start(context: &Context, entity: Target, wait: bool, yes: bool) -> Result<(), Failure> {
+async fn start(context: &Context, entity: Target, wait: bool, sure: Sure) -> Result<(), Failure> {
     let Target { entity_type, entity_id } = entity;
-    context.danger(&format!("reconcile {entity_type} {entity_id}"), Sure { yes })?;
+    context.danger(&format!("reconcile {entity_type} {entity_id}"), sure)?;
     let job = context.client.reconcile(&NewReconciliation { entity_type, entity_id }).await?;
     let out = context.out;
     if out.quiet && !out.json {
@@ -105,10 +132,7 @@ async fn diff(context: &Context, entity: Target) -> Result<(), Failure> {
     let diff = context.client.recon_diff(entity.entity_type, entity.entity_id).await?;
     context.out.answer(&diff, |out| {
         table_of(&diff).write(out)?;
-        for conflict in &diff.conflicts {
-            let choices = conflict.proposals.join(", or ");
-            out.line(&format!("conflict {}: {}; {choices}", conflict.topic, conflict.reason))?;
-        }
+        waiting(out, &diff.conflicts)?;
         out.note(&format!(
             "document {}, relational {}; a reconciliation would say: {}",
             diff.document, diff.relational, diff.changes_log
@@ -144,73 +168,17 @@ fn table_of(diff: &Diff) -> Table<6> {
     table
 }
 
+/// What waits for a person, and what that person may do.
+fn waiting(out: Output, conflicts: &[ConflictField]) -> Result<(), Failure> {
+    conflicts.iter().try_for_each(|conflict| {
+        let choices = conflict.proposals.join(", or ");
+        out.line(&neutral(&format!("conflict {}: {}; {choices}", conflict.topic, conflict.reason)))
+    })
+}
+
 /// As the documents write it, which is shorter.
 fn short(id: EntityId) -> String {
     object_hex(id.0).unwrap_or_else(|| id.to_string())
-}
-
-async fn conflicts(context: &Context, which: Which) -> Result<(), Failure> {
-    let Slice { page, page_size, limit, offset, order } = which.slice.usual();
-    let (entity_type, entity_id) = (which.entity_type, which.entity_id);
-    let query =
-        ConflictQuery { entity_type, entity_id, snoozed: None, page, page_size, limit, offset, order };
-    let page = context.client.recon_conflicts(&query).await?;
-    let table = |page: &ConflictPage| {
-        let mut table = Table::new([
-            ("SINCE", Fit::Whole),
-            ("SEVERITY", Fit::Whole),
-            ("TYPE", Fit::Whole),
-            ("ENTITY", Fit::Whole),
-            ("WHAT", Fit::Cut),
-            ("WHY", Fit::Optional(1)),
-        ]);
-        for conflict in &page.conflicts {
-            let why: Vec<&str> = conflict.fields.iter().map(|field| field.reason.as_str()).collect();
-            table.row([
-                times::stamp(conflict.first_seen).into(),
-                conflict.severity.to_string().into(),
-                conflict.entity_type.to_string().into(),
-                short(conflict.entity_id).into(),
-                conflict.text.as_str().into(),
-                why.join("; ").into(),
-            ]);
-        }
-        table
-    };
-    context.out.answer(&page, |_| {
-        let ids = page.conflicts.iter().map(|conflict| short(conflict.entity_id));
-        listing::write(context, "conflicts", counts!(page.conflicts), ids, || table(&page))
-    })
-}
-
-async fn changes(context: &Context, which: Which) -> Result<(), Failure> {
-    let Slice { page, page_size, limit, offset, order } = which.slice.usual();
-    let (entity_type, entity_id) = (which.entity_type, which.entity_id);
-    let query = ChangeQuery { entity_type, entity_id, job_id: None, page, page_size, limit, offset, order };
-    let page = context.client.recon_changes(&query).await?;
-    let table = |page: &ChangePage| {
-        let mut table = Table::new([
-            ("TIME", Fit::Whole),
-            ("TYPE", Fit::Whole),
-            ("ENTITY", Fit::Whole),
-            ("CHANGES", Fit::Cut),
-            ("BY", Fit::Optional(1)),
-        ]);
-        for change in &page.changes {
-            table.row([
-                times::stamp(change.at).into(),
-                change.entity_type.to_string().into(),
-                short(change.entity_id).into(),
-                change.changes_log.as_str().into(),
-                change.actor.as_str().into(),
-            ]);
-        }
-        table
-    };
-    context.out.answer(&page, |_| {
-        let ids = page.changes.iter().map(|change| change.id.to_string());
-        listing::write(context, "changes", counts!(page.changes), ids, || table(&page))
-    })
 }
 
 async fn jobs(context: &Context, status: Option<JobStatus>, which: Which) -> Result<(), Failure> {

@@ -1,0 +1,90 @@
+//! The document database, opened beside the daemon as another service would.
+
+use astrops_api::ids::{EntityId, extract};
+use astrops_daemon::documents::{Change, Changed, Collection, Documents, Inserted};
+use bson::{Document, oid::ObjectId};
+use secrecy::ExposeSecret as _;
+
+use super::{Engine, TestDaemon};
+
+/// The MongoDB for tests, from `scripts/services env`.
+const SERVER: &str = "ASTROPS_TEST_MONGODB_URL";
+
+/// A story on both engines, each with documents in a file and in a MongoDB.
+#[macro_export]
+macro_rules! stories_on_both_sides {
+    ($($story:ident),+ $(,)?) => {
+        $crate::stories!($($story),+);
+        mod on_sqlite_with_mongodb { $(#[tokio::test] async fn $story() {
+            if let Some(daemon) = $crate::support::documents::on_mongodb($crate::support::Engine::Sqlite).await {
+                super::$story(daemon).await;
+            }
+        })+ }
+        mod on_postgres_with_mongodb { $(#[tokio::test] async fn $story() {
+            if let Some(daemon) = $crate::support::documents::on_mongodb($crate::support::Engine::Postgres).await {
+                super::$story(daemon).await;
+            }
+        })+ }
+    };
+}
+
+/// A daemon whose documents are in a new MongoDB database; `None`, out loud, when there is no server.
+pub async fn on_mongodb(engine: Engine) -> Option<TestDaemon> {
+    let Ok(server) = std::env::var(SERVER) else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{SERVER} is not set: run scripts/test");
+        eprintln!("SKIPPED on MongoDB: {SERVER} is not set, run scripts/test");
+        return None;
+    };
+    let name = format!("story_{}", uuid::Uuid::new_v4().simple());
+    let url = server.replacen("/astrops?", &format!("/{name}?"), 1);
+    Documents::open(&url).await.unwrap().init().await.unwrap();
+    TestDaemon::start_with(engine, |config| config.documents.url = url.into()).await
+}
+
+pub fn object(id: EntityId) -> ObjectId {
+    ObjectId::from_bytes(extract(id.0).unwrap())
+}
+
+/// The documents.
+pub struct Behind {
+    documents: Documents,
+    url: String,
+}
+
+impl Behind {
+    pub async fn of(daemon: &TestDaemon) -> Self {
+        let url = daemon.config.documents.url.expose_secret().to_owned();
+        Self { documents: Documents::open(&url).await.unwrap(), url }
+    }
+
+    pub async fn get(&self, collection: Collection, id: EntityId) -> Option<Document> {
+        let rows = self.documents.get(collection, &[object(id)]).await.unwrap();
+        rows.first().map(|row| row.document().unwrap())
+    }
+
+    pub async fn insert(&self, collection: Collection, document: Document) {
+        let done = self.documents.insert(collection, &[document]).await.unwrap();
+        assert_eq!(done, [Inserted::Done]);
+    }
+
+    pub async fn set(&self, collection: Collection, id: EntityId, fields: Document) {
+        let change = Change { id: object(id), set: fields.into_iter().collect(), ..Change::default() };
+        assert_eq!(self.documents.compare_and_set(collection, &[change]).await.unwrap(), [Changed::Done]);
+    }
+
+    /// Deletes what the port never does; everything of the collection without an id.
+    pub async fn remove(&self, collection: Collection, id: Option<EntityId>) {
+        if self.url.starts_with("mongodb") {
+            let client = mongodb::Client::with_uri_str(&self.url).await.unwrap();
+            let documents = client.default_database().unwrap().collection::<Document>(collection.name());
+            let filter = id.map_or_else(Document::new, |id| bson::doc! { "_id": object(id) });
+            documents.delete_many(filter).await.unwrap();
+            return;
+        }
+        use sqlx::Connection as _;
+        let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+        let text = format!("DELETE FROM {} WHERE _id LIKE $1", collection.name());
+        let like = id.map_or_else(|| "%".to_owned(), |id| object(id).to_hex());
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(like).execute(&mut conn).await.unwrap();
+    }
+}

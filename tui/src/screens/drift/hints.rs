@@ -1,0 +1,47 @@
+//! What the last line offers where a part of the screen has the keys.
+
+use crate::keys::Action;
+
+/// The hints on both sides of an entity.
+pub const IN_RESOLVE: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::TakeDocument, "document"),
+    (Action::TakeRelational, "relational"),
+    (Action::Preview, "preview"),
+    (Action::Write, "write"),
+    (Action::TakeBase, "base"),
+    (Action::EditValue, "edit"),
+    (Action::History, "history"),
+    (Action::Reconcile, "reconcile"),
+    (Action::Snooze, "snooze"),
+    (Action::Help, "help"),
+];
+
+/// The hints while a decision can be taken back.
+pub const WHILE_HELD: &[(Action, &str)] = &[
+    (Action::Undo, "TAKE BACK"),
+    (Action::Close, "back"),
+    (Action::History, "history"),
+    (Action::Help, "help"),
+];
+
+/// The hints on the changes of an entity.
+pub const IN_HISTORY: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::Revert, "revert"),
+    (Action::Open, "in full"),
+    (Action::Follow, "job"),
+    (Action::Json, "raw"),
+    (Action::Help, "help"),
+];
+
+/// The hints on a sweep.
+pub const IN_SWEEP: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::PauseSweep, "pause/resume"),
+    (Action::Cancel, "cancel"),
+    (Action::Approve, "approve"),
+    (Action::Follow, "job"),
+    (Action::Down, "scroll"),
+    (Action::Help, "help"),
+];

@@ -1,0 +1,100 @@
+//! What an action is about, and what can be copied of it.
+
+use astrops_api::{drift::Drift as Difference, reconciliation::Conflict};
+
+use super::{Drift, View, acts, conflicts, open, sweeps, words::Subject};
+use crate::{keys::Action, layers::Page, screen::Context, text};
+
+impl Drift {
+    /// The entity under the cursor of the list.
+    pub(super) fn under_cursor(&self) -> Option<Subject> {
+        match self.view {
+            View::Open => self.open.table.current().map(open::subject),
+            View::Conflicts => self.conflicts.table.current().map(conflicts::subject),
+            View::Sweeps => None,
+        }
+    }
+
+    /// The entities that an action is about: the open one when its pane has the keys, else the marked ones or the one
+    /// under the cursor.
+    pub(super) fn chosen(&self) -> Vec<Subject> {
+        match self.view {
+            _ if self.split.in_detail() && self.view != View::Sweeps => {
+                self.resolve.subject().into_iter().collect()
+            }
+            View::Open => self.open.table.chosen().into_iter().map(open::subject).collect(),
+            View::Conflicts => self.conflicts.table.chosen().into_iter().map(conflicts::subject).collect(),
+            View::Sweeps => Vec::new(),
+        }
+    }
+
+    pub(super) fn json(&self) -> Option<Page> {
+        let text = match (&self.history, self.split.in_detail(), self.view) {
+            (Some(history), true, _) => serde_json::to_string_pretty(history.current()?),
+            (None, true, View::Open | View::Conflicts) => serde_json::to_string_pretty(self.resolve.file()?),
+            (_, _, View::Open) => serde_json::to_string_pretty(self.open.table.current()?),
+            (_, _, View::Conflicts) => serde_json::to_string_pretty(self.conflicts.table.current()?),
+            (_, _, View::Sweeps) => serde_json::to_string_pretty(self.sweeps.table.current()?),
+        };
+        Some(Page::plain("As JSON", &text.ok()?))
+    }
+
+    pub(super) fn copy(&self, all: bool, context: &Context<'_>) -> String {
+        if self.split.in_detail() && self.view != View::Sweeps {
+            return match &self.history {
+                Some(history) => history.plain(all),
+                None => self.resolve.plain(self.mappings(), context),
+            };
+        }
+        let rows: Vec<String> = match self.view {
+            View::Open => {
+                let rows =
+                    if all { self.open.table.visible().iter().collect() } else { self.open.table.chosen() };
+                let line = |row: &&Difference| {
+                    format!("{} {} {} {}", row.entity_type, row.entity_id, row.kind, row.text)
+                };
+                rows.iter().map(line).collect()
+            }
+            View::Conflicts => {
+                let table = &self.conflicts.table;
+                let rows = if all { table.visible().iter().collect() } else { table.chosen() };
+                let line = |row: &&Conflict| {
+                    format!("{} {} {} {} {}", row.id, row.severity, row.entity_type, row.entity_id, row.text)
+                };
+                rows.iter().map(line).collect()
+            }
+            View::Sweeps => {
+                let table = &self.sweeps.table;
+                let rows = if all { table.visible().iter().collect() } else { table.chosen() };
+                rows.into_iter().map(sweeps::plain).collect()
+            }
+        };
+        rows.iter().map(|row| text::neutral(row)).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) fn available_in_lists(&self, action: Action) -> Result<(), String> {
+        let subjects = self.chosen();
+        let conflicts = subjects.iter().filter(|subject| subject.conflict.is_some()).count();
+        match action {
+            Action::Reconcile
+            | Action::TakeAll
+            | Action::Snooze
+            | Action::ToSubject
+            | Action::History
+            | Action::Open
+            | Action::Json
+            | Action::Copy
+                if subjects.is_empty() =>
+            {
+                Err("there is nothing under the cursor".into())
+            }
+            Action::TakeAll | Action::Snooze if conflicts == 0 => {
+                Err("only conflicts; this differs and the rules decide it: R".into())
+            }
+            Action::TakeAll if conflicts > acts::MOST => {
+                Err(format!("at most {} conflicts at once; {conflicts} are marked", acts::MOST))
+            }
+            _ => Ok(()),
+        }
+    }
+}
