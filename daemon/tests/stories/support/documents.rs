@@ -4,6 +4,7 @@ use astrops_api::ids::{EntityId, extract};
 use astrops_daemon::documents::{Change, Changed, Collection, Documents, Inserted};
 use bson::{Document, oid::ObjectId};
 use secrecy::ExposeSecret as _;
+use sqlx::Connection as _;
 
 use super::{Engine, TestDaemon};
 
@@ -81,7 +82,6 @@ impl Behind {
             documents.delete_many(filter).await.unwrap();
             return;
         }
-        use sqlx::Connection as _;
         let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
         let text = format!("DELETE FROM {} WHERE _id LIKE $1", collection.name());
         let like = id.map_or_else(|| "%".to_owned(), |id| object(id).to_hex());
