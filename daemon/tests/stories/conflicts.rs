@@ -20,9 +20,13 @@ use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::{
-    reconciliation::{Behind, agreed_launch, object, reconcile},
+    reconciliation::{agreed_launch, reconcile},
     stories,
-    support::{TestDaemon, refusal},
+    support::{
+        TestDaemon,
+        documents::{Behind, object},
+        refusal,
+    },
 };
 
 stories!(
