@@ -196,8 +196,8 @@ impl Engine {
                 let mut views = self.look_at(kind, &wanted, &fates).await?;
                 if is_first && depth > 0 {
                     is_first = false;
-                    referenced = self.make_references(&views, errand, depth - 1).await?;
-                    if !referenced.is_empty() {
+                    if let Some(made) = self.make_references(&views, errand, depth - 1).await? {
+                        referenced = made;
                         views = self.look_at(kind, &wanted, &fates).await?;
                     }
                 }
@@ -264,14 +264,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes what rows refer to and one side lacks; what was written. What cannot be made shows as a conflict of the row
-    /// that names it.
+    /// Makes what rows refer to and one side lacks, and answers what was written; `None` when nothing is lacking. What
+    /// cannot be made shows as a conflict of the row that names it.
     async fn make_references(
         &self,
         views: &[View],
         errand: Errand,
         depth: u32,
-    ) -> Result<Vec<Result<Report, Trouble>>, Trouble> {
+    ) -> Result<Option<Vec<Result<Report, Trouble>>>, Trouble> {
         let (mut wanted, mut made) = (Vec::new(), Vec::new());
         for conflict in views.iter().flat_map(|view| &view.plan.conflicts) {
             let Reason::Dangling { field, id, .. } = conflict.reason else { continue };
@@ -284,7 +284,8 @@ impl Engine {
             let reports = self.through(some[0].0, &ids, errand, depth).await?;
             made.extend(reports.into_iter().filter(|report| report.as_ref().is_ok_and(|done| done.wrote)));
         }
-        Ok(made)
+        // Somebody else may have made it at the same time: then we wrote nothing, and it is there all the same.
+        Ok((!wanted.is_empty()).then_some(made))
     }
 }
 

@@ -445,6 +445,9 @@ async fn nothing_changes_without_an_audit_row(daemon: TestDaemon) {
         let told = serde_json::to_string(&after.details).unwrap();
         assert!(!told.contains('@') && !told.contains(PASSWORD), "{route} tells what is private: {told}");
     }
+    // The sweep of the last case waits for the clock.
+    world.of_sweeps("the end").await;
+    world.daemon.pass(TimeDelta::seconds(6));
     world.daemon.settled().await;
     world.daemon.stop_leaving_jobs().await;
 }

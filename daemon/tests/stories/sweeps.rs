@@ -35,11 +35,8 @@ stories_on_both_sides!(
     a_dry_run_tells_and_writes_nothing,
 );
 
-/// The same daemon without scheduled sweeps, and with another time for differences to settle.
+/// The same daemon with another time for differences to settle.
 async fn adjusted(daemon: TestDaemon, settle_seconds: u32) -> TestDaemon {
-    for schedule in ["reconcile-incremental", "reconcile-full"] {
-        daemon.operator.pause_schedule(schedule).await.unwrap();
-    }
     daemon.restarted(|config| config.reconcile.settle_seconds = settle_seconds).await
 }
 

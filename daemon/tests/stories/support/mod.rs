@@ -88,6 +88,10 @@ impl TestDaemon {
         config.auth.rate_limit = Switch::Off;
         // Stories count jobs; those of reconciliation let it name their own.
         config.documents.follow = false;
+        // Its sweeps do not come as the clock moves; on a 29 February they would.
+        for schedule in config.schedules.iter_mut().filter(|one| one.name.starts_with("reconcile-")) {
+            "0 0 29 2 *".clone_into(&mut schedule.cron);
+        }
         if engine == Engine::Postgres {
             config.database.url = database::new_postgres().await?.into();
         }
