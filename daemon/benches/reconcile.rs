@@ -188,8 +188,12 @@ impl Ours {
         rows: serde_json::Value,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Sqlite(connection) => drop(sqlx::query(sqlite).bind(rows).execute(connection).await?),
-            Self::Postgres(connection) => drop(sqlx::query(postgres).bind(rows).execute(connection).await?),
+            Self::Sqlite(connection) => {
+                sqlx::query(sqlite).bind(rows).execute(connection).await?;
+            }
+            Self::Postgres(connection) => {
+                sqlx::query(postgres).bind(rows).execute(connection).await?;
+            }
         }
         Ok(())
     }

@@ -10,8 +10,9 @@ use astrops_api::{
     keys::NewKey,
     launches::{CancelLaunch, EditLaunch},
     schedules::EditSchedule,
+    sweeps::{NewSweep, SweepQuery},
     users::EditUser,
-    vocabulary::{JobType, Order, Right, Role, Scope},
+    vocabulary::{JobType, Order, Right, Role, Scope, SweepMode, SweepStatus},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -109,6 +110,12 @@ impl World {
             return action;
         }
         if let Some(action) = self.of_jobs(route).await {
+            return action;
+        }
+        if route.starts_with("POST /reconciliation/sweeps") {
+            return self.of_sweeps(route).await.unwrap_or_else(|| panic!("no case for {route}"));
+        }
+        if let Some(action) = self.of_reconciliation(route).await {
             return action;
         }
         let action = self.of_business(route).await;
@@ -273,6 +280,12 @@ impl World {
                 operator.resume_schedule(schedule).await.unwrap();
                 "schedule.resume"
             }
+            _ => return None,
+        })
+    }
+
+    async fn of_reconciliation(&self, route: &str) -> Option<&'static str> {
+        Some(match route {
             "POST /reconciliation" => {
                 let body = json!({ "entityType": "launch", "entityId": self.launch().await });
                 self.post("/reconciliation", body).await;
@@ -308,6 +321,49 @@ impl World {
                     json!({ "entityType": "launch", "entityId": self.launch().await, "action": "update" });
                 self.post("/reconciliation/events", body).await;
                 "reconciliation.event"
+            }
+            _ => return None,
+        })
+    }
+
+    async fn of_sweeps(&self, route: &str) -> Option<&'static str> {
+        let operator = self.daemon.again("ana@example.com").await;
+        let open = operator.sweeps(&SweepQuery::default()).await.unwrap().sweeps;
+        for sweep in open.into_iter().filter(|sweep| !sweep.status.is_final()) {
+            operator.cancel_sweep(sweep.id).await.unwrap();
+        }
+        let new = NewSweep { mode: SweepMode::Full, entity_type: None, dry_run: false };
+        // Something differs, so it waits until the clock moves.
+        self.launch().await;
+        let begin = async || operator.sweep(&new).await.unwrap().id;
+        Some(match route {
+            "POST /reconciliation/sweeps" => {
+                begin().await;
+                "sweep.create"
+            }
+            "POST /reconciliation/sweeps/{id}/pause" => {
+                operator.pause_sweep(begin().await).await.unwrap();
+                "sweep.pause"
+            }
+            "POST /reconciliation/sweeps/{id}/resume" => {
+                let id = begin().await;
+                operator.pause_sweep(id).await.unwrap();
+                operator.resume_sweep(id).await.unwrap();
+                "sweep.resume"
+            }
+            "POST /reconciliation/sweeps/{id}/cancel" => {
+                operator.cancel_sweep(begin().await).await.unwrap();
+                "sweep.cancel"
+            }
+            "POST /reconciliation/sweeps/{id}/approve" => {
+                let id = begin().await;
+                let asks = async || {
+                    self.daemon.pass(TimeDelta::seconds(6));
+                    operator.find_sweep(id).await.unwrap().status == SweepStatus::NeedsApproval
+                };
+                self.daemon.until(asks).await;
+                operator.approve_sweep(id).await.unwrap();
+                "sweep.approve"
             }
             _ => return None,
         })
@@ -357,6 +413,8 @@ impl World {
 }
 
 async fn nothing_changes_without_an_audit_row(daemon: TestDaemon) {
+    // Any sweep that finds something asks first.
+    let daemon = daemon.restarted(|config| config.reconcile.brake_floor = 0).await;
     let document = daemon.raw_anyone().send("GET", "/openapi.json", None).await.json();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {

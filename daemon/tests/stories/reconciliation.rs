@@ -4,7 +4,7 @@ use astrops_api::{
     Client,
     bookings::NewBooking,
     ids::{BookingId, EntityId, LaunchId},
-    launches::Launch,
+    launches::{EditLaunch, Launch},
     reconciliation::{ChangeQuery, ConflictQuery, NewEvent, NewReconciliation, ReconJobQuery},
     vocabulary::{EntityType, JobPhase, JobStatus, ReconAction, Right, Role, Severity},
 };
@@ -30,6 +30,7 @@ stories_on_both_sides!(
     what_differs_at_the_first_meeting_waits_for_a_person,
     what_cannot_be_read_is_told_and_nothing_is_written,
     an_entity_that_nobody_knows_fails_for_good,
+    what_was_begun_is_finished_later_and_logged_once,
     events_of_one_entity_become_one_job,
     viewers_see_no_addresses,
 );
@@ -153,7 +154,7 @@ async fn what_was_changed_behind_our_back_is_put_right(daemon: TestDaemon) {
     assert!(changes.changes[0].fields.iter().all(|field| field.overridden && field.written == "document"));
 
     // What the supplier changes here reaches the document.
-    let edit = astrops_api::launches::EditLaunch { capacity: Some(12), ..Default::default() };
+    let edit = EditLaunch { capacity: Some(12), ..Default::default() };
     supplier.edit_launch(launch.id, &edit).await.unwrap();
     let text = reconcile(&daemon, EntityType::Launch, id).await;
     assert_eq!(text, "Updated 1 field: capacity");
@@ -226,6 +227,46 @@ async fn what_cannot_be_read_is_told_and_nothing_is_written(daemon: TestDaemon) 
     assert_eq!(behind.get(Collection::Events, id).await.unwrap().get_str("price").ok(), Some("cheap"));
     let open = daemon.operator.recon_conflicts(&ConflictQuery::default()).await.unwrap();
     assert!(open.conflicts[0].fields[0].reason.contains("cheap"), "{open:?}");
+    daemon.stop().await;
+}
+
+async fn what_was_begun_is_finished_later_and_logged_once(daemon: TestDaemon) {
+    let (supplier, launch) = agreed_launch(&daemon).await;
+    let (behind, id) = (Behind::of(&daemon).await, EntityId::from(launch.id));
+    // One change for each side; our side is written, then the documents fail.
+    behind.set(Collection::Events, id, doc! { "name": "Aurora 8" }).await;
+    let edit = EditLaunch { capacity: Some(12), ..EditLaunch::default() };
+    supplier.edit_launch(launch.id, &edit).await.unwrap();
+    behind.refuse_changes(true).await;
+    let body = NewReconciliation { entity_type: EntityType::Launch, entity_id: id };
+    let job = daemon.operator.reconcile(&body).await.unwrap().job_id;
+    daemon.when(job, |job| job.job.phase == JobPhase::Retrying).await;
+    assert_eq!(daemon.launch(launch.id).await.title, "Aurora 8", "our side was written");
+    assert_eq!(daemon.count("SELECT COUNT(*) FROM recon_intents").await, 1);
+    let query = ChangeQuery { entity_id: Some(id), ..ChangeQuery::default() };
+    let changes = daemon.operator.recon_changes(&query).await.unwrap();
+    assert_eq!(changes.total, 1, "the creation; what is under way is not in the log yet");
+    // Another service goes on meanwhile, with another field.
+    behind.refuse_changes(false).await;
+    behind.set(Collection::Events, id, doc! { "venue": "Vandenberg" }).await;
+
+    daemon.pass(TimeDelta::minutes(1));
+    let done = daemon.ended(job).await.job;
+    let text = done.reconciliation.unwrap().changes_log.unwrap();
+    assert_eq!(text, "Updated 2 fields: capacity, title; Updated 1 field: venue", "{:?}", done.error_message);
+    let document = behind.get(Collection::Events, id).await.unwrap();
+    assert_eq!(document.get("capacity"), Some(&Bson::Int32(12)));
+    assert_eq!(daemon.launch(launch.id).await.venue.as_deref(), Some("Vandenberg"));
+    assert_eq!(daemon.count("SELECT COUNT(*) FROM recon_intents").await, 0);
+    let changes = daemon.operator.recon_changes(&query).await.unwrap();
+    let logged: Vec<_> = changes.changes.iter().map(|change| change.changes_log.as_str()).collect();
+    assert_eq!(
+        logged,
+        ["Updated 1 field: venue", "Updated 2 fields: capacity, title", "Created on document"]
+    );
+    assert!(daemon.operator.verify_changes().await.unwrap().ok);
+    assert_eq!(reconcile(&daemon, EntityType::Launch, id).await, "No changes");
+    daemon.settled().await;
     daemon.stop().await;
 }
 

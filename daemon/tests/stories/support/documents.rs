@@ -4,6 +4,7 @@ use astrops_api::ids::{EntityId, extract};
 use astrops_daemon::documents::{Change, Changed, Collection, Documents, Inserted};
 use bson::{Document, oid::ObjectId};
 use secrecy::ExposeSecret as _;
+use sqlx::Connection as _;
 
 use super::{Engine, TestDaemon};
 
@@ -36,7 +37,8 @@ pub async fn on_mongodb(engine: Engine) -> Option<TestDaemon> {
         return None;
     };
     let name = format!("story_{}", uuid::Uuid::new_v4().simple());
-    let url = server.replacen("/astrops?", &format!("/{name}?"), 1);
+    // By its name the server's faults are this daemon's alone.
+    let url = format!("{}&appName={name}", server.replacen("/astrops?", &format!("/{name}?"), 1));
     Documents::open(&url).await.unwrap().init().await.unwrap();
     TestDaemon::start_with(engine, |config| config.documents.url = url.into()).await
 }
@@ -72,6 +74,26 @@ impl Behind {
         assert_eq!(self.documents.compare_and_set(collection, &[change]).await.unwrap(), [Changed::Done]);
     }
 
+    /// From now on no document of the daemon can be changed, until they can be again.
+    pub async fn refuse_changes(&self, refuse: bool) {
+        if self.url.starts_with("mongodb") {
+            let client = mongodb::Client::with_uri_str(&self.url).await.unwrap();
+            let app = client.default_database().unwrap().name().to_owned();
+            let mode = if refuse { "alwaysOn" } else { "off" };
+            let data = bson::doc! { "failCommands": ["update"], "errorCode": 96, "appName": app };
+            let fault = bson::doc! { "configureFailPoint": "failCommand", "mode": mode, "data": data };
+            client.database("admin").run_command(fault).await.unwrap();
+            return;
+        }
+        let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+        let text = if refuse {
+            "CREATE TRIGGER refuse BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the disk is sick'); END"
+        } else {
+            "DROP TRIGGER refuse"
+        };
+        sqlx::query(text).execute(&mut conn).await.unwrap();
+    }
+
     /// Deletes what the port never does; everything of the collection without an id.
     pub async fn remove(&self, collection: Collection, id: Option<EntityId>) {
         if self.url.starts_with("mongodb") {
@@ -81,7 +103,6 @@ impl Behind {
             documents.delete_many(filter).await.unwrap();
             return;
         }
-        use sqlx::Connection as _;
         let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
         let text = format!("DELETE FROM {} WHERE _id LIKE $1", collection.name());
         let like = id.map_or_else(|| "%".to_owned(), |id| object(id).to_hex());
