@@ -107,7 +107,10 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
+    use std::{
+        ops::Range,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use astrops_api::{ids::LaunchId, vocabulary::DomainEventKind};
     use serde_json::json;
@@ -147,17 +150,16 @@ mod tests {
             tx.commit().await.unwrap();
             tell(&context, launches).await;
         }
-        let read = async |follower: Follower| {
-            let mut read = 0;
-            loop {
-                match follower.step().await.unwrap() {
-                    0 => return read,
-                    some => read += some,
-                }
+        // On PostgreSQL what was written becomes readable when older transactions have ended, those of other tests too.
+        let read = AtomicUsize::new(0);
+        let reading = async |follower: Follower| {
+            while read.load(Ordering::SeqCst) < 1400 {
+                read.fetch_add(follower.step().await.unwrap(), Ordering::SeqCst);
             }
         };
-        let (one, other) = tokio::join!(read(follower()), read(follower()));
-        assert_eq!(one + other, 1400, "{one} and {other}");
+        let both = async { tokio::join!(reading(follower()), reading(follower())) };
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("1400 events");
+        assert_eq!(read.into_inner(), 1400);
         let mut tx = db.read().await.unwrap();
         let jobs: i64 = on!(&mut tx, |conn| {
             sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE created_by = 'follower'")
