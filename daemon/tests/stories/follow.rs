@@ -5,7 +5,7 @@ use astrops_api::{
     ids::EntityId,
     launches::EditLaunch,
     reconciliation::{NewReconciliation, ReconJobQuery},
-    vocabulary::{EntityType, Role},
+    vocabulary::{EntityType, JobStatus, Role},
 };
 use astrops_daemon::documents::Collection;
 use bson::{Bson, Document, doc};
@@ -38,18 +38,21 @@ async fn jobs(daemon: &TestDaemon, id: EntityId) -> u64 {
     daemon.again("ana@example.com").await.recon_jobs(&query).await.unwrap().total
 }
 
-/// The document once `holds`: half a second passes behind each change.
+/// The document once `holds`; the clock moves when a job waits for it to.
 async fn document(
     daemon: &TestDaemon,
     collection: Collection,
     id: EntityId,
     holds: impl Fn(&Document) -> bool,
 ) -> Document {
-    let behind = Behind::of(daemon).await;
+    let (behind, operator) = (Behind::of(daemon).await, daemon.again("ana@example.com").await);
     let found = std::cell::RefCell::new(None);
+    let query = ReconJobQuery { status: Some(JobStatus::Queued), ..ReconJobQuery::default() };
     daemon
         .until(async || {
-            daemon.pass(TimeDelta::milliseconds(500));
+            if operator.recon_jobs(&query).await.unwrap().total > 0 {
+                daemon.pass(TimeDelta::milliseconds(500));
+            }
             let document = behind.get(collection, id).await;
             let there = document.as_ref().is_some_and(&holds);
             found.replace(document);
