@@ -4,7 +4,7 @@ use astrops_api::{
     drift::{DriftPage, DriftQuery},
     jobs::Maintenance,
     sweeps::{NewSweep, Sweep, SweepPage, SweepQuery},
-    vocabulary::{EventType, Severity, SweepStatus},
+    vocabulary::{EventType, Severity, SweepStage, SweepStatus},
 };
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde_json::json;
@@ -175,7 +175,11 @@ async fn steer(app: &App, caller: &Caller, id: Uuid, act: Act) -> ApiResult<Resp
         }
         Act::Approve => {
             sweep.text = format!("approved by {by}");
-            let left = stored_drift::left(&mut work.tx, id).await?;
+            // Before it was looked at again nobody knows how much it is: it asks once more then.
+            let left = match sweep.stage {
+                SweepStage::Apply => stored_drift::left(&mut work.tx, id).await?,
+                SweepStage::Compare | SweepStage::Recheck | SweepStage::Done => 0,
+            };
             sweep.state.allowed = Some(sweep.state.at_most(left));
         }
         Act::Resume => sweep.text = format!("resumed by {by}"),
