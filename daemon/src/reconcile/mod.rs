@@ -11,7 +11,7 @@
 //! - Whom a user of the documents is new to us cannot sign in here: passwords are never reconciled.
 //! - Rows whose id carries no document's id are counted by sweeps and not compared.
 //!
-//! [`core`] decides · [`look`] reads both sides · [`apply`] writes them · [`engine`] goes through both until nothing is left ·
+//! [`core`] decides · [`look`] reads both sides · `apply` writes them · [`engine`] goes through both until nothing is left ·
 //! [`decision`] does what a person decided · [`compare`] finds what differs in whole tables · [`sweep`] repairs that ·
 //! [`show`] tells it · [`nominate`] makes jobs · [`follow`] does that for what our own API changed.
 

@@ -15,8 +15,8 @@
 //! - Two pages of each side are in memory, at most a few mebibytes each unless single documents are larger.
 //!
 //! # Files
-//! [`page`] canonical bytes from borrowed values · [`json`], [`bson`] and [`time`] read those of documents · [`documents`]
-//! and [`relational`] read pages · [`pace`] how large, how fast · [`detail`] both sides of a row, field by field.
+//! `page` canonical bytes from borrowed values · `json`, `bson` and `time` read those of documents · `documents`
+//! and `relational` read pages · `pace` how large, how fast · `detail` both sides of a row, field by field.
 
 #[cfg(feature = "mongodb")]
 mod bson;
