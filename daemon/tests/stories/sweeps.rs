@@ -30,6 +30,7 @@ stories_on_both_sides!(
     a_side_that_lost_its_rows_is_not_believed,
     a_sweep_that_would_change_too_much_asks_first,
     an_incremental_sweep_sees_what_changed_since,
+    an_incremental_sweep_is_judged_by_all_rows,
     a_sweep_is_paused_resumed_and_cancelled,
     a_sweep_goes_on_behind_its_last_page_after_a_restart,
     a_dry_run_tells_and_writes_nothing,
@@ -306,6 +307,20 @@ async fn an_incremental_sweep_sees_what_changed_since(daemon: TestDaemon) {
     let query = ChangeQuery { entity_type: Some(EntityType::Launch), ..ChangeQuery::default() };
     let changes = operator.recon_changes(&query).await.unwrap();
     assert_eq!(changes.changes[0].changes_log, "Updated 2 fields: title, venue");
+    daemon.stop().await;
+}
+
+async fn an_incremental_sweep_is_judged_by_all_rows(daemon: TestDaemon) {
+    let daemon = adjusted(daemon, 0).await;
+    let behind = Behind::of(&daemon).await;
+    let (_, launch, _) = business(&daemon).await;
+    swept(&daemon, SweepMode::Full).await;
+    // Half of five rows may change, and one does.
+    let daemon = daemon
+        .restarted(|config| (config.reconcile.brake_floor, config.reconcile.max_change_percent) = (0, 50))
+        .await;
+    behind.set(Collection::Events, launch.id.into(), doc! { "venue": "Vandenberg" }).await;
+    assert_eq!(swept(&daemon, SweepMode::Incremental).await.counts.repaired, 1);
     daemon.stop().await;
 }
 

@@ -189,8 +189,11 @@ impl Drive<'_> {
             }
             Halt::Steered => Outcome::new(Verdict::Done, format!("{task}: stopped behind its last page")),
             Halt::Brake(why) => {
-                let text =
-                    format!("{why}; nothing of it was written: approve or cancel sweep {}", self.sweep.id);
+                let written = match self.sweep.state.counts.repaired {
+                    0 => "nothing was written".to_owned(),
+                    some => format!("{some} were written before"),
+                };
+                let text = format!("{why}; {written}: approve or cancel sweep {}", self.sweep.id);
                 let asked = self.ask(&text).await;
                 let verdict = if asked.is_ok() { Verdict::Done } else { Verdict::Retry };
                 Outcome {
