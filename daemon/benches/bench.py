@@ -1,10 +1,13 @@
-"""What scripts/bench-queue and scripts/bench-process share: a quiet machine, a PostgreSQL of their own, medians."""
+"""What the benchmark scripts share: a quiet machine, a PostgreSQL and a daemon of their own, medians."""
 import atexit
+import contextlib
+import http.client
 import json
 import multiprocessing
 import os
 import pathlib
 import pwd
+import secrets
 import shutil
 import socket
 import statistics
@@ -13,6 +16,8 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+EMAIL, PASSWORD = "bench@example.com", secrets.token_urlsafe(18)
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _spin(answer):
@@ -107,6 +112,61 @@ class Postgres:
         if (self.home / "data/postmaster.pid").exists():
             self._run("pg_ctl", "-D", self.home / "data", "-m", "immediate", "stop")
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Daemon:
+    """A daemon in a folder of its own, with an employee who may sign in."""
+    def __init__(self, program, folder, database, settings=""):
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "data").mkdir(parents=True, mode=0o700)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.program, self.config, self.log = program, folder / "astrops.toml", folder / "stderr"
+        url = f"[database]\nurl = {json.dumps(database)}\n" if database else ""
+        self.config.write_text(f'[server]\nbind = "127.0.0.1:{self.port}"\n[data]\ndir = "{folder / "data"}"\n{url}'
+                               f"{settings}")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ASTROPS__")}
+        subprocess.run([program, "user", "add", "--email", EMAIL, "--role", "employee", "--password-stdin", "--config",
+                        self.config], input=PASSWORD.encode(), env=self.environment, check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def start(self):
+        """Milliseconds from exec until it is ready."""
+        begin = time.monotonic()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([self.program, "daemon", "--config", self.config], stderr=log,
+                                            stdout=subprocess.DEVNULL, env=self.environment)
+        while time.monotonic() - begin < 30 and self.process.poll() is None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self.ask("GET", "/health/ready")[0] == 200:
+                    return (time.monotonic() - begin) * 1000
+            time.sleep(0.001)
+        sys.exit(f"the daemon did not start: see {self.log}")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def ask(self, method, path, body=None, token=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or "null")
+
+    def sign_in(self):
+        return self.ask("POST", "/auth/login", {"email": EMAIL, "password": PASSWORD})[1]["token"]
+
+    def rss(self):
+        """MiB"""
+        lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def bench_binary(name):

@@ -292,6 +292,9 @@ impl Documents {
         collection: Collection,
         changes: &[Change],
     ) -> Result<Vec<Changed>, DocumentsError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
         ask!(self, self.limits.call, "changing documents", |engine| engine
             .compare_and_set(collection, changes))
     }

@@ -6,12 +6,16 @@
 //! alike, because an older `sqlite3` may write here too. Times that are not `YYYY-MM-DDTHH:MM:SS[.mmm]Z` are read well,
 //! but are in no index of times.
 
+use std::collections::BTreeMap;
+
 use bson::{Document, oid::ObjectId};
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{
+    AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection, SqliteExecutor, SqlitePool, sqlite::SqliteRow,
+};
 
 use super::{
-    Change, Changed, Changes, DocumentsError, Each, Inserted, Raw, Row, Step, Tally, Watermark,
+    Change, Changed, Changes, DocumentsError, Each, Inserted, Malformed, Raw, Row, Step, Tally, Watermark,
     collection::{ACTIVE, Collection, Index, IndexKind},
     value::{self, Form},
 };
@@ -19,6 +23,8 @@ use crate::db;
 
 /// A control character, which JSON must escape: it parts documents in a packed page.
 const SEPARATOR: u8 = 0x1e;
+/// Documents to a statement.
+const TOGETHER: usize = 500;
 /// `SQLITE_BUSY` and its kin: of a recovery, a snapshot, a time limit.
 const BUSY: [&str; 4] = ["5", "261", "517", "773"];
 
@@ -111,14 +117,7 @@ impl Sqlite {
     }
 
     pub async fn get(&self, collection: Collection, ids: &[ObjectId]) -> Result<Vec<Row>, DocumentsError> {
-        let ids = serde_json::Value::from(ids.iter().map(|id| id.to_hex()).collect::<Vec<_>>());
-        let table = collection.name();
-        let text = format!(
-            "SELECT _id, CAST(doc AS BLOB) AS doc FROM {table}
-             WHERE _id IN (SELECT value FROM json_each($1)) ORDER BY _id"
-        );
-        let rows = sqlx::query(AssertSqlSafe(text)).bind(ids).fetch_all(&self.readers).await;
-        rows.and_then(|rows| rows.iter().map(row).collect()).map_err(self.failed("reading documents"))
+        select(&self.readers, collection, ids).await.map_err(self.failed("reading documents"))
     }
 
     /// One row for the whole page: through the driver that costs a sixth of a row per document.
@@ -239,11 +238,25 @@ impl Sqlite {
         changes: &[Change],
     ) -> Result<Vec<Changed>, DocumentsError> {
         let failed = self.failed("changing documents");
-        let mut outcomes = Vec::with_capacity(changes.len());
         // Nobody else writes between the look and the write: the transaction holds the write lock from its beginning.
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        for change in changes {
-            outcomes.push(compare_and_set(&mut tx, collection, change).await.map_err(&failed)?);
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for some in changes.chunks(TOGETHER) {
+            match change(&mut tx, collection, some).await {
+                Ok(done) => outcomes.extend(done),
+                Err(error) if taken(collection, &error).is_none() => return Err(failed(error)),
+                // A statement that fails has written nothing: now each by itself.
+                Err(_) => {
+                    for one in some {
+                        outcomes.extend(match change(&mut tx, collection, std::slice::from_ref(one)).await {
+                            Ok(done) => done,
+                            Err(error) => {
+                                vec![Changed::Taken(taken(collection, &error).ok_or_else(|| failed(error))?)]
+                            }
+                        });
+                    }
+                }
+            }
         }
         tx.commit().await.map_err(failed)?;
         Ok(outcomes)
@@ -289,42 +302,68 @@ impl Sqlite {
     }
 }
 
-async fn compare_and_set(
+async fn select(
+    from: impl SqliteExecutor<'_>,
+    collection: Collection,
+    ids: &[ObjectId],
+) -> Result<Vec<Row>, sqlx::Error> {
+    let ids = serde_json::Value::from(ids.iter().map(|id| id.to_hex()).collect::<Vec<_>>());
+    let table = collection.name();
+    let text = format!(
+        "SELECT _id, CAST(doc AS BLOB) AS doc FROM {table}
+         WHERE _id IN (SELECT value FROM json_each($1)) ORDER BY _id"
+    );
+    sqlx::query(AssertSqlSafe(text)).bind(ids).fetch_all(from).await?.iter().map(row).collect()
+}
+
+/// Makes changes in one statement.
+async fn change(
     tx: &mut SqliteConnection,
     collection: Collection,
-    change: &Change,
-) -> Result<Changed, sqlx::Error> {
-    if let Some(why) = change.refusal() {
-        return Ok(Changed::Refused(why));
+    changes: &[Change],
+) -> Result<Vec<Changed>, sqlx::Error> {
+    let ids: Vec<_> = changes.iter().map(|change| change.id).collect();
+    let found = select(&mut *tx, collection, &ids).await?;
+    let mut current: BTreeMap<_, _> = found.into_iter().map(|row| (row.id, row.document())).collect();
+    let mut written = BTreeMap::new();
+    let mut outcomes = Vec::with_capacity(changes.len());
+    for change in changes {
+        let made = changed(change, current.get(&change.id));
+        outcomes.push(made.as_ref().map_or_else(Clone::clone, |_| Changed::Done));
+        if let Ok(document) = made {
+            written.insert(change.id, value::to_json(&document, Form::Relaxed));
+            current.insert(change.id, Ok(document));
+        }
     }
-    let table = collection.name();
-    let text = format!("SELECT _id, CAST(doc AS BLOB) AS doc FROM {table} WHERE _id = $1");
-    let found = sqlx::query(AssertSqlSafe(text)).bind(change.id.to_hex()).fetch_optional(&mut *tx).await?;
-    let Some(found) = found else { return Ok(Changed::Stale) };
-    let mut document = match row(&found)?.document() {
-        Ok(document) => document,
-        Err(malformed) => return Ok(Changed::Refused(malformed.to_string())),
-    };
+    if !written.is_empty() {
+        let mut query = QueryBuilder::<sqlx::Sqlite>::new("WITH made (id, doc) AS (");
+        query.push_values(written, |mut row, (id, text)| {
+            row.push_bind(id.to_hex()).push_bind(text);
+        });
+        let table = collection.name();
+        query.push(format!(") UPDATE {table} SET doc = made.doc FROM made WHERE _id = made.id"));
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(outcomes)
+}
+
+/// What a document becomes, or why it does not.
+fn changed(change: &Change, current: Option<&Result<Document, Malformed>>) -> Result<Document, Changed> {
+    if let Some(why) = change.refusal() {
+        return Err(Changed::Refused(why));
+    }
+    let current = current.ok_or(Changed::Stale)?;
+    let mut document = current.clone().map_err(|malformed| Changed::Refused(malformed.to_string()))?;
     if !change.expected.iter().all(|(path, expected)| value::same_at(&document, path, expected.as_ref())) {
-        return Ok(Changed::Stale);
+        return Err(Changed::Stale);
     }
     for path in &change.unset {
         value::unset(&mut document, path);
     }
     for (path, new) in &change.set {
-        if let Err(why) = value::set(&mut document, path, new.clone()) {
-            return Ok(Changed::Refused(why));
-        }
+        value::set(&mut document, path, new.clone()).map_err(Changed::Refused)?;
     }
-    let done = sqlx::query(AssertSqlSafe(format!("UPDATE {table} SET doc = $2 WHERE _id = $1")))
-        .bind(change.id.to_hex())
-        .bind(value::to_json(&document, Form::Relaxed))
-        .execute(tx)
-        .await;
-    match done {
-        Ok(_) => Ok(Changed::Done),
-        Err(error) => taken(collection, &error).map(Changed::Taken).ok_or(error),
-    }
+    Ok(document)
 }
 
 /// The ids sort as the documents' own; nothing but an id gets in, so that every row can be named and paged over.
