@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::{
     core::{
         changes_log,
-        codec::{self, Columns, Links},
+        codec::{self, Links},
         guards::Facts,
         intent::{Fate, Move},
+        mapping::Mapping,
         plan::{Action, History},
         value::{Record, Side},
     },
@@ -26,7 +27,8 @@ use super::{
     intent::{self, Begun},
     look::View,
     nominate::{Nomination, nominate},
-    relational, show,
+    relational::{self, Written},
+    show,
 };
 use crate::{
     db::Tx,
@@ -35,21 +37,22 @@ use crate::{
     store::{
         change_log::{self, Done},
         drift::{self, Differs},
-        intents, logs,
-        reconcile::{self as stored, StoredLink},
+        intents::{self, NewIntent},
+        logs,
+        reconcile::{self as stored, NewLink, StoredLink},
     },
 };
 
 impl Engine {
-    /// Writes our side of each and keeps its intent. What somebody else wrote meanwhile is left as it is: who looks again
-    /// sees it.
+    /// Writes our side of each and keeps its intent, which it answers. What somebody else wrote meanwhile is left as it
+    /// is: who looks again sees it.
     pub(super) async fn begin(
         &self,
         views: &[&View],
         errand: Errand,
-    ) -> Result<Vec<Result<(), Trouble>>, Trouble> {
+    ) -> Result<Vec<Result<Option<Begun>, Trouble>>, Trouble> {
         match self.begin_together(views, errand).await {
-            Ok(()) => return Ok(views.iter().map(|_| Ok(())).collect()),
+            Ok(begun) => return Ok(begun.into_iter().map(Ok).collect()),
             Err(error) if views.len() > 1 && refusal(&error).is_some() => {}
             Err(error) if views.len() > 1 => return Err(error.into()),
             Err(error) => return refusal(&error).map(|why| vec![Err(why)]).ok_or_else(|| error.into()),
@@ -58,41 +61,58 @@ impl Engine {
         let mut begun = Vec::with_capacity(views.len());
         for view in views {
             begun.push(match self.begin_together(&[view], errand).await {
-                Ok(()) => Ok(()),
+                Ok(mut begun) => Ok(begun.pop().flatten()),
                 Err(error) => Err(refusal(&error).ok_or(error)?),
             });
         }
         Ok(begun)
     }
 
-    async fn begin_together(&self, views: &[&View], errand: Errand) -> Result<(), sqlx::Error> {
-        let Some(first) = views.first() else { return Ok(()) };
+    async fn begin_together(
+        &self,
+        views: &[&View],
+        errand: Errand,
+    ) -> Result<Vec<Option<Begun>>, sqlx::Error> {
+        let Some(first) = views.first() else { return Ok(Vec::new()) };
         let (kind, mapping) = (first.plan.entity, &first.mapping);
         let mut tx = self.db().write().await?;
         let now = self.context.clock.now();
         let mut current = self.locked(&mut tx, views).await?;
         let entities: Vec<_> = views.iter().map(|view| view.id).collect();
         let links = stored::links(&mut tx, kind, &entities).await?;
+        let version = |link: Option<&StoredLink>| link.map(|link| link.version);
+        let mut intended = Vec::with_capacity(views.len());
         for view in views {
-            let Some((record, known)) = current.remove(&view.id.0) else { continue };
-            let version = |link: Option<&StoredLink>| link.map(|link| link.version);
-            if record.as_ref() != view.record(Side::Relational)
-                || known != view.facts
-                || version(links.get(&view.id.0)) != version(view.link.as_ref())
-            {
-                continue;
-            }
-            let text = intent::text(&view.plan);
-            let plan = view.plan.clone().softened(mapping);
-            let begun = Begun::new(self.context.clock.new_id(), errand.job, mapping, &plan, text);
-            let kept = (begun.id, errand.job, begun.to_json(mapping));
-            if !intents::begin(&mut tx, kind, view.id, kept, now).await? || !begun.wrote_ours {
-                continue;
-            }
-            let columns = plan.columns(mapping, &Links::default());
-            self.write_ours(&mut tx, (kind, view.id), &columns, record.is_none(), errand, now).await?;
+            let as_seen = current.remove(&view.id.0).is_some_and(|(record, known)| {
+                record.as_ref() == view.record(Side::Relational) && known == view.facts
+            });
+            let same = as_seen && version(links.get(&view.id.0)) == version(view.link.as_ref());
+            intended.push(same.then(|| {
+                let plan = view.plan.clone().softened(mapping);
+                let text = intent::text(&view.plan);
+                (Begun::new(self.context.clock.new_id(), errand.job, mapping, &plan, text), plan)
+            }));
         }
-        tx.commit().await
+        let kept = views.iter().zip(&intended).filter_map(|(view, intended)| {
+            let (begun, _) = intended.as_ref()?;
+            Some(NewIntent { id: begun.id, entity: view.id, job: errand.job, plan: begun.to_json(mapping) })
+        });
+        let kept = intents::begin(&mut tx, kind, &kept.collect::<Vec<_>>(), now).await?;
+        let (mut ours, mut begun) = (Vec::new(), Vec::with_capacity(views.len()));
+        for (view, intended) in views.iter().zip(intended) {
+            begun.push(intended.filter(|_| kept.contains(&view.id.0)).map(|(begun, plan)| {
+                let before = view.record(Side::Relational);
+                let after = plan.after(Side::Relational, before.cloned());
+                if let Some(after) = after.filter(|_| begun.wrote_ours) {
+                    let columns = plan.columns(mapping, &Links::default());
+                    ours.push(Written { id: view.id.0, before, after, columns });
+                }
+                begun
+            }));
+        }
+        self.write_ours(&mut tx, mapping, &ours, errand, now).await?;
+        tx.commit().await?;
+        Ok(begun)
     }
 
     /// What our side says of each now, held until the transaction ends. Launches first, as whoever books does.
@@ -141,34 +161,31 @@ impl Engine {
     async fn write_ours(
         &self,
         tx: &mut Tx,
-        (kind, id): (EntityType, EntityId),
-        columns: &Columns,
-        is_new: bool,
+        mapping: &Mapping,
+        rows: &[Written<'_>],
         errand: Errand,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        if is_new {
-            relational::insert(tx, kind, id.0, columns, now).await?;
-        } else {
-            relational::update(tx, kind, id.0, columns, now).await?;
-        }
+        relational::write(tx, mapping.entity, rows, now).await?;
         let clock = &self.context.clock;
-        let moved = relational::follow(tx, clock, kind, id, is_new, now).await?;
-        let Some(launch) = moved.map(EntityId::from) else { return Ok(()) };
+        let moved = relational::follow(tx, clock, mapping, rows, now).await?;
         if let Some(sweep) = errand.sweep {
-            let found = [(launch, DriftKind::Differs)];
+            let found: Vec<_> = moved.iter().map(|launch| ((*launch).into(), DriftKind::Differs)).collect();
             return drift::nominate(tx, EntityType::Launch, &found, sweep, now).await;
         }
         let by = format!("job:{}", errand.job);
-        let nomination = Nomination {
-            kind: EntityType::Launch,
-            id: launch,
-            run_at: now,
-            by: &by,
-            max_attempts: self.max_attempts,
-            now,
-        };
-        nominate(tx, clock, &nomination).await.map(drop)
+        for launch in moved {
+            let nomination = Nomination {
+                kind: EntityType::Launch,
+                id: launch.into(),
+                run_at: now,
+                by: &by,
+                max_attempts: self.max_attempts,
+                now,
+            };
+            nominate(tx, clock, &nomination).await?;
+        }
+        Ok(())
     }
 
     /// Writes the documents of what was begun. A document that somebody else wrote meanwhile is left as it is.
@@ -233,38 +250,46 @@ impl Engine {
         if ends.iter().all(|(view, refused)| refused.is_none() && self.is_known(view)) {
             return Ok(told);
         }
+        let Some((first, _)) = ends.first() else { return Ok(told) };
+        let kind = first.plan.entity;
         let mut tx = self.db().write().await?;
         let now = self.context.clock.now();
-        let (mut agreed, mut entries, mut log) = (Vec::new(), Vec::new(), Vec::new());
-        for ((view, refused), told) in ends.iter().zip(&mut told) {
-            if let Some(finished) = self.finished(&mut tx, view).await? {
-                // What another job began is that job's to tell.
-                told.extend((finished.job == job).then(|| finished.text.clone()));
-                log.push(finished);
-            }
-            let link = self.link_after(view);
-            if let Some(link) = link.filter(|link| view.link.as_ref().is_none_or(|old| !old.says(link))) {
-                stored::agree(&mut tx, view.plan.entity, view.id, view.link.as_ref(), &link, now).await?;
-            }
+        let finished = self.finished(&mut tx, kind, ends).await?;
+        for (finished, told) in finished.iter().zip(&mut told) {
+            // What another job began is that job's to tell.
+            let ours = finished.as_ref().filter(|finished| finished.job == job);
+            told.extend(ours.map(|finished| finished.text.clone()));
+        }
+        let links: Vec<_> = ends.iter().map(|(view, _)| self.link_after(view)).collect();
+        let news = ends.iter().zip(&links).filter_map(|((view, _), link)| {
+            let (link, seen) = (link.as_ref()?, view.link.as_ref());
+            seen.is_none_or(|seen| !seen.says(link)).then_some(NewLink { entity: view.id, seen, link })
+        });
+        stored::agree(&mut tx, kind, &news.collect::<Vec<_>>(), now).await?;
+        let in_peace = |(view, refused): &&(&View, Option<&Trouble>)| {
+            refused.is_none() && view.plan.is_quiet() && view.plan.conflicts.is_empty()
+        };
+        let peaceful: Vec<_> = ends.iter().filter(in_peace).map(|(view, _)| view.id).collect();
+        let over = stored::close_conflicts(&mut tx, kind, &peaceful, now).await?;
+        let (mut agreed, mut entries) = (Vec::new(), Vec::new());
+        for ((view, refused), told) in ends.iter().zip(&told) {
             if let Some(refused) = refused {
                 let text = refused.to_string();
                 self.note(&mut tx, view, DriftKind::Differs, &text, now).await?;
             } else if view.plan.is_quiet() {
-                let (entry, in_sync) = self.remember(&mut tx, view, told, job, now).await?;
-                entries.extend(entry);
-                agreed.extend(in_sync.then_some(view.id));
+                entries
+                    .extend(self.remember(&mut tx, view, told, over.contains(&view.id.0), job, now).await?);
+                agreed.extend(view.how().is_none().then_some(view.id));
             }
         }
-        if let Some((view, _)) = ends.first() {
-            drift::forget(&mut tx, view.plan.entity, &agreed).await?;
-        }
+        drift::forget(&mut tx, kind, &agreed).await?;
         logs::insert(&mut tx, &entries).await?;
-        let Some((view, _)) = ends.first() else { return Ok(told) };
-        let rows: Vec<_> = log
+        let rows: Vec<_> = finished
             .iter()
+            .flatten()
             .map(|one| Done {
                 id: self.context.clock.new_id(),
-                kind: view.plan.entity,
+                kind,
                 entity: one.entity,
                 job: one.job,
                 text: &one.text,
@@ -284,20 +309,22 @@ impl Engine {
         view.next == Move::Rest && view.how().is_none() && view.drift.is_none() && same
     }
 
-    /// What was begun, for the change log, unless somebody else has put it there.
-    async fn finished(&self, tx: &mut Tx, view: &View) -> Result<Option<Finished>, sqlx::Error> {
-        let (kind, Some(begun)) = (view.plan.entity, &view.begun) else { return Ok(None) };
-        if !intents::finish(tx, kind, view.id, begun.id).await? {
-            return Ok(None);
-        }
-        let fate = if let Move::Finish(fate) = view.next { fate } else { Fate::Refused };
-        let told = begun.told(fate);
-        Ok(told.map(|(text, changes)| Finished {
-            entity: view.id,
-            job: begun.job,
-            text,
-            changes: changes.into(),
-        }))
+    /// What was begun with each, for the change log, unless somebody else has put it there.
+    async fn finished(
+        &self,
+        tx: &mut Tx,
+        kind: EntityType,
+        ends: &[(&View, Option<&Trouble>)],
+    ) -> Result<Vec<Option<Finished>>, sqlx::Error> {
+        let begun = ends.iter().filter_map(|(view, _)| Some((view.id, view.begun.as_ref()?.id)));
+        let ended = intents::finish(tx, kind, &begun.collect::<Vec<_>>()).await?;
+        let finished = |view: &View| {
+            let begun = view.begun.as_ref().filter(|begun| ended.contains(&begun.id))?;
+            let fate = if let Move::Finish(fate) = view.next { fate } else { Fate::Refused };
+            let (text, changes) = begun.told(fate)?;
+            Some(Finished { entity: view.id, job: begun.job, text, changes: changes.into() })
+        };
+        Ok(ends.iter().map(|(view, _)| finished(view)).collect())
     }
 
     async fn note(
@@ -312,24 +339,22 @@ impl Engine {
         drift::note(tx, &Differs { kind, id, how, text, is_missing }, now).await
     }
 
-    /// What both hold, and what waits for a person. Answers the log entry when it is news, and whether both agree.
+    /// What waits for a person, and how it differs. Answers the log entry when that, what was `written` or that its conflict
+    /// is over, is news.
     async fn remember(
         &self,
         tx: &mut Tx,
         view: &View,
         written: &[String],
+        is_over: bool,
         job: JobId,
         now: DateTime<Utc>,
-    ) -> Result<(Option<astrops_api::logs::LogEntry>, bool), sqlx::Error> {
+    ) -> Result<Option<astrops_api::logs::LogEntry>, sqlx::Error> {
         let (kind, id) = (view.plan.entity, view.id);
         let text = said(written, view);
-        let mut news = !written.is_empty();
-        let mut over = "";
-        if view.plan.conflicts.is_empty() {
-            if stored::close_conflict(tx, kind, id, now).await? {
-                (news, over) = (true, "; its conflict is over");
-            }
-        } else {
+        let mut news = is_over || !written.is_empty();
+        let over = if is_over { "; its conflict is over" } else { "" };
+        if !view.plan.conflicts.is_empty() {
             let fields = Json::from(show::conflicts(view));
             let waits = changes_log::text(&view.plan);
             let done = Done {
@@ -354,7 +379,7 @@ impl Engine {
             let told = format!("{kind} {named}: {text}{over}");
             Entry::new(clock, EventType::Reconcile, view.severity(), told).job(job).into()
         };
-        Ok((news.then(entry), view.how().is_none()))
+        Ok(news.then(entry))
     }
 
     /// What is agreed on now.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use astrops_api::{
-    ids::{EntityId, JobId, embed},
+    ids::{EntityId, JobId},
     resolution::Choice,
     vocabulary::EntityType,
 };
@@ -21,7 +21,6 @@ use super::{
     engine::{Engine, Errand, Report, Trouble},
     facts,
     look::{Fates, View},
-    nominate::{Nomination, nominate},
 };
 use crate::{auth::digest::sha256, store::change_log};
 
@@ -101,13 +100,6 @@ impl View {
     pub fn written(&self) -> Plan {
         self.plan.clone().softened(&self.mapping)
     }
-
-    fn moves_to_another_launch(&self) -> bool {
-        let moves = |change: &super::core::plan::Change| {
-            change.field == "launch" && change.written == Side::Relational && change.rule == Rule::Decision
-        };
-        self.plan.changes.iter().any(moves)
-    }
 }
 
 impl Engine {
@@ -130,8 +122,11 @@ impl Engine {
             return Ok(view.deciding(choices));
         }
         // The rules ask about the rows that were chosen, not about those that were there.
-        let view =
-            self.look_naming(kind, &[id], &Fates::new(), &named).await?.pop().ok_or(Trouble::Restless)?;
+        let view = self
+            .look_asking(kind, &[id], &Fates::new(), Some(&named))
+            .await?
+            .pop()
+            .ok_or(Trouble::Restless)?;
         if view.begun.is_some() {
             return Err(Trouble::UnderWay);
         }
@@ -164,9 +159,6 @@ impl Engine {
             if let Some(Err(refused)) = self.begin(&[&view], Errand { job, sweep: None }).await?.pop() {
                 return Err(refused);
             }
-            if view.moves_to_another_launch() {
-                self.recount(&view, job).await?;
-            }
         }
         Err(Trouble::Restless)
     }
@@ -185,24 +177,5 @@ impl Engine {
             report.text = told.join("; ");
         }
         Ok(Some(report).filter(|_| !told.is_empty() || begun == Some(job)))
-    }
-
-    /// A booking that goes to another launch leaves seats behind: both launches count anew.
-    async fn recount(&self, view: &View, job: JobId) -> Result<(), Trouble> {
-        let by = format!("job:{job}");
-        let mut tx = self.db().write().await?;
-        let now = self.context.clock.now();
-        for (kind, id) in view.references.iter().filter(|(kind, _)| *kind == EntityType::Launch) {
-            let nomination = Nomination {
-                kind: *kind,
-                id: EntityId(embed(*id)),
-                run_at: now,
-                by: &by,
-                max_attempts: self.max_attempts,
-                now,
-            };
-            nominate(&mut tx, &self.context.clock, &nomination).await?;
-        }
-        Ok(tx.commit().await?)
     }
 }

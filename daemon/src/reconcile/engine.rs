@@ -20,7 +20,7 @@ use super::{
         changes_log,
         choices::BadChoice,
         intent::{Fate, Move},
-        plan::{History, Reason},
+        plan::{Action, History, Reason},
         value::Side,
     },
     facts,
@@ -201,7 +201,7 @@ impl Engine {
                         views = self.look_at(kind, &wanted, &fates).await?;
                     }
                 }
-                self.step(&mut open, &views, errand).await?;
+                self.step(&mut open, &mut views, errand).await?;
             }
             let ended = cases.into_iter().map(|case| case.outcome.unwrap_or(Err(Trouble::Restless)));
             Ok(ended.chain(referenced).collect())
@@ -210,9 +210,9 @@ impl Engine {
     }
 
     /// Does what is next for each.
-    async fn step(&self, cases: &mut [&mut Case], views: &[View], errand: Errand) -> Result<(), Trouble> {
-        let (mut begin, mut document, mut end) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, (case, view)) in cases.iter_mut().zip(views).enumerate() {
+    async fn step(&self, cases: &mut [&mut Case], views: &mut [View], errand: Errand) -> Result<(), Trouble> {
+        let (mut fresh, mut document, mut end) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (case, view)) in cases.iter_mut().zip(views.iter()).enumerate() {
             if view.is_absent() {
                 let named = astrops_api::ids::object_hex(view.id.0).unwrap_or_default();
                 case.outcome = Some(Err(Trouble::Absent(view.plan.entity, named)));
@@ -227,18 +227,25 @@ impl Engine {
                 }
             }
             match next {
-                Move::Begin => begin.push(at),
+                Move::Begin => fresh.push(at),
                 Move::Document => document.push(at),
                 Move::Rest | Move::Finish(_) => end.push((at, None)),
             }
         }
-        let of = |places: &[usize]| -> Vec<&View> { places.iter().map(|&at| &views[at]).collect() };
-        for (at, begun) in begin.iter().zip(self.begin(&of(&begin), errand).await?) {
-            if let Err(refused) = begun {
-                cases[*at].outcome = Some(Err(refused));
+        let begun = self.begin(&of(views, &fresh), errand).await?;
+        for (at, begun) in fresh.into_iter().zip(begun) {
+            match begun {
+                Ok(Some(begun)) => {
+                    // The document is written by comparing, so what was seen of it before is good enough.
+                    document.extend((begun.intent.document != Action::Keep).then_some(at));
+                    views[at].begun = Some(begun);
+                }
+                Ok(None) => {}
+                Err(refused) => cases[at].outcome = Some(Err(refused)),
             }
         }
-        for (at, written) in document.iter().zip(self.write_documents(&of(&document)).await?) {
+        let written = self.write_documents(&of(views, &document)).await?;
+        for (at, written) in document.iter().zip(written) {
             let fate = *written.as_ref().unwrap_or(&Fate::Refused);
             cases[*at].fate = views[*at].begun.as_ref().map(|begun| (begun.id, fate));
             if let Err(refused) = written {
@@ -287,6 +294,10 @@ impl Engine {
         // Somebody else may have made it at the same time: then we wrote nothing, and it is there all the same.
         Ok((!wanted.is_empty()).then_some(made))
     }
+}
+
+fn of<'a>(views: &'a [View], places: &[usize]) -> Vec<&'a View> {
+    places.iter().map(|&at| &views[at]).collect()
 }
 
 /// What was written, then what waits for a person.

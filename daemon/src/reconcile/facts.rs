@@ -8,18 +8,22 @@ use astrops_api::{
     vocabulary::{EntityType, LaunchStatus},
 };
 use bson::oid::ObjectId;
-use sqlx::AssertSqlSafe;
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
-use super::core::{
-    guards::Facts,
-    mapping::Mapping,
-    value::{Id, Record, Side, Value},
+use super::{
+    core::{
+        guards::Facts,
+        mapping::Mapping,
+        value::{Id, Pair, Record, Side, Value},
+    },
+    seats,
 };
 use crate::{
     db::{Sql, Tx, on},
     documents::{Collection, Documents, DocumentsError},
-    store::{AMONG, listed},
+    store::{AMONG, id_text, listed},
 };
 
 /// A row and whom it refers to, on either side.
@@ -28,7 +32,7 @@ pub struct Asked<'a> {
     pub id: Uuid,
     /// What our side says.
     pub ours: Option<&'a Record>,
-    /// Whom both sides' rows refer to.
+    /// Whom both sides' rows refer to; nobody when that is not asked.
     pub references: &'a [(EntityType, Id)],
 }
 
@@ -56,10 +60,21 @@ pub fn target(field: &str) -> Option<EntityType> {
     }
 }
 
-/// Whom the rows refer to.
-pub fn references(mapping: &Mapping, records: &[Option<&Record>]) -> Vec<(EntityType, Id)> {
+/// Fields by which a row takes seats or refers to another one.
+const WATCHED: [&str; 5] = ["organizer", "user", "launch", "status", "quantity"];
+
+/// Whether both sides say the same where a row takes seats or refers to another one: nothing is written there then,
+/// unless a person decides so, and the rules need not ask.
+pub fn same_where_watched(mapping: &Mapping, sides: &Pair<Option<&Record>>) -> bool {
+    let Pair { document: Some(document), relational: Some(ours) } = sides else { return false };
+    let mut places = WATCHED.iter().filter_map(|name| mapping.index(name));
+    places.all(|index| document.at(index) == ours.at(index))
+}
+
+/// Whom both sides' rows refer to.
+pub fn references(mapping: &Mapping, sides: &Pair<Option<&Record>>) -> Vec<(EntityType, Id)> {
     let mut found = Vec::new();
-    for record in records.iter().flatten() {
+    for record in [sides.document, sides.relational].into_iter().flatten() {
         for (index, field) in mapping.fields().iter().enumerate() {
             if let (Some(kind), Value::Id(id)) = (target(field.name), record.at(index)) {
                 found.push((kind, *id));
@@ -100,7 +115,7 @@ pub async fn relational(
         .collect();
     match mapping.entity {
         EntityType::Launch => {
-            let held = held(tx, "launch_id", &own()).await?;
+            let held = seats::held(tx, &own()).await?;
             for (facts, row) in facts.iter_mut().zip(rows) {
                 let (bookings, seats) = held.get(&row.id).copied().unwrap_or_default();
                 facts.seats = Some(seats);
@@ -109,44 +124,31 @@ pub async fn relational(
             }
         }
         EntityType::Booking => {
-            let held = held(tx, "launch_id", &all(EntityType::Launch)).await?;
-            let active = active_of(tx, &all(EntityType::User), &all(EntityType::Launch)).await?;
+            let held = seats::held(tx, &all(EntityType::Launch)).await?;
+            let pairs = rows.iter().filter_map(|row| {
+                Some((row.id, row.target(EntityType::Launch)?, row.target(EntityType::User)?))
+            });
+            let mut twins = twins(tx, pairs).await?;
             for (facts, row) in facts.iter_mut().zip(rows) {
-                let (Some(launch), Some(user)) =
-                    (row.target(EntityType::Launch), row.target(EntityType::User))
-                else {
-                    continue;
-                };
-                let own = active.iter().find(|booking| booking.id == row.id && booking.launch == launch);
-                let own_seats = own.and(row.ours).map_or(0, |ours| seats_of(mapping, ours));
+                let Some(launch) = row.target(EntityType::Launch) else { continue };
+                let own = row.ours.and_then(|ours| seats::taken(mapping, ours));
+                let own = own.filter(|(of, _)| of.0 == launch).map_or(0, |(_, seats)| seats);
                 facts.free_seats = launches.get(&launch).map(|found| {
                     let (_, seats) = held.get(&launch).copied().unwrap_or_default();
-                    found.capacity - (seats - own_seats)
+                    found.capacity - (seats - own)
                 });
-                let twin = active
-                    .iter()
-                    .find(|other| other.launch == launch && other.user == user && other.id != row.id);
-                facts.twin = twin.and_then(|twin| ids::extract(twin.id));
+                facts.twin = twins.remove(&row.id).and_then(ids::extract);
             }
         }
         EntityType::User => {
-            let held = held(tx, "user_id", &own()).await?;
+            let booked = booked(tx, &own()).await?;
             for (facts, row) in facts.iter_mut().zip(rows) {
-                facts.dependents = held.get(&row.id).copied().unwrap_or_default().0;
+                facts.dependents = booked.get(&row.id).copied().unwrap_or_default();
             }
         }
     }
     Ok(facts)
 }
-
-fn seats_of(mapping: &Mapping, record: &Record) -> i64 {
-    mapping.index("quantity").and_then(|index| record.at(index).int()).unwrap_or_default()
-}
-
-const ALSO_AMONG: Sql = Sql {
-    sqlite: "IN (SELECT unhex(value) FROM json_each($2))",
-    postgres: "= ANY (ARRAY(SELECT jsonb_array_elements_text($2)::uuid))",
-};
 
 async fn existing_users(tx: &mut Tx, ids: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, sqlx::Error> {
     if ids.is_empty() {
@@ -180,58 +182,52 @@ async fn launches(tx: &mut Tx, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, La
     Ok(found.into_iter().map(launch).collect())
 }
 
-/// Active bookings and their seats, by what `column` refers to.
-async fn held(
-    tx: &mut Tx,
-    column: &'static str,
-    ids: &BTreeSet<Uuid>,
-) -> Result<BTreeMap<Uuid, (u64, i64)>, sqlx::Error> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
+/// How many active bookings each user has.
+async fn booked(tx: &mut Tx, users: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, u64>, sqlx::Error> {
     let text = format!(
-        "SELECT {column}, COUNT(*), CAST(SUM(ticket_quantity) AS BIGINT) FROM bookings
-          WHERE {column} {} AND status IN ('confirmed', 'pending') GROUP BY {column}",
+        "SELECT user_id, COUNT(*) FROM bookings
+          WHERE user_id {} AND status IN ('confirmed', 'pending') GROUP BY user_id",
         tx.text(&AMONG)
     );
-    let found: Vec<(Uuid, i64, i64)> = on!(tx, |conn| sqlx::query_as(AssertSqlSafe(text))
-        .bind(listed(ids.iter().copied()))
+    let found: Vec<(Uuid, i64)> = on!(tx, |conn| sqlx::query_as(AssertSqlSafe(text))
+        .bind(listed(users.iter().copied()))
         .fetch_all(conn)
         .await)?;
-    Ok(found.into_iter().map(|(id, count, seats)| (id, (count.unsigned_abs(), seats))).collect())
+    Ok(found.into_iter().map(|(user, count)| (user, count.unsigned_abs())).collect())
 }
 
-#[derive(sqlx::FromRow)]
-struct Active {
-    id: Uuid,
-    #[sqlx(rename = "launch_id")]
-    launch: Uuid,
-    #[sqlx(rename = "user_id")]
-    user: Uuid,
+#[derive(Serialize)]
+struct Pairing {
+    id: String,
+    launch: String,
+    user: String,
 }
 
-/// The active bookings of these users for these launches.
-async fn active_of(
+/// By pairs: all active bookings of these users for these launches would be many more.
+const TWINS: Sql = Sql {
+    sqlite: "SELECT unhex(value->>'id'), other.id FROM json_each($1)
+               JOIN bookings other ON other.user_id = unhex(value->>'user') AND other.launch_id = unhex(value->>'launch')
+                AND other.status IN ('confirmed', 'pending') AND other.id <> unhex(value->>'id')",
+    postgres: "SELECT asked.id, other.id
+                 FROM jsonb_to_recordset($1) AS asked (id UUID, launch UUID, \"user\" UUID)
+                 JOIN bookings other ON other.user_id = asked.\"user\" AND other.launch_id = asked.launch
+                  AND other.status IN ('confirmed', 'pending') AND other.id <> asked.id",
+};
+
+/// Another active booking of the same user and launch, by the booking that asks; of each its own id, launch and user.
+async fn twins(
     tx: &mut Tx,
-    users: &BTreeSet<Uuid>,
-    launches: &BTreeSet<Uuid>,
-) -> Result<Vec<Active>, sqlx::Error> {
-    if users.is_empty() || launches.is_empty() {
-        return Ok(Vec::new());
+    bookings: impl Iterator<Item = (Uuid, Uuid, Uuid)>,
+) -> Result<BTreeMap<Uuid, Uuid>, sqlx::Error> {
+    let text = |(id, launch, user)| Pairing { id: id_text(id), launch: id_text(launch), user: id_text(user) };
+    let asked: Vec<_> = bookings.map(text).collect();
+    if asked.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    let text = format!(
-        "SELECT id, launch_id, user_id FROM bookings
-          WHERE user_id {} AND launch_id {} AND status IN ('confirmed', 'pending')",
-        tx.text(&AMONG),
-        tx.text(&ALSO_AMONG)
-    );
-    on!(tx, |conn| {
-        sqlx::query_as(AssertSqlSafe(text))
-            .bind(listed(users.iter().copied()))
-            .bind(listed(launches.iter().copied()))
-            .fetch_all(conn)
-            .await
-    })
+    let sql = tx.text(&TWINS);
+    let found: Vec<(Uuid, Uuid)> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(Json(asked)).fetch_all(conn).await)?;
+    Ok(found.into_iter().collect())
 }
 
 /// The references that the documents do not have.

@@ -158,7 +158,7 @@ mod tests {
             }
         };
         let both = async { tokio::join!(reading(follower()), reading(follower())) };
-        tokio::time::timeout(Duration::from_secs(20), both).await.expect("1400 events");
+        tokio::time::timeout(Duration::from_mins(1), both).await.expect("1400 events");
         assert_eq!(read.into_inner(), 1400);
         let mut tx = db.read().await.unwrap();
         let jobs: i64 = on!(&mut tx, |conn| {

@@ -112,7 +112,8 @@ impl View {
 impl Engine {
     /// What both sides of one entity say now, and what would be done.
     pub async fn look(&self, kind: EntityType, id: EntityId) -> Result<View, Trouble> {
-        let view = self.look_at(kind, &[id], &Fates::new()).await?.pop().ok_or(Trouble::Restless)?;
+        let views = self.look_asking(kind, &[id], &Fates::new(), Some(&[])).await?;
+        let view = views.into_iter().next().ok_or(Trouble::Restless)?;
         if view.is_absent() {
             let named = ids::object_hex(id.0).unwrap_or_default();
             return Err(Trouble::Absent(kind, named));
@@ -130,16 +131,17 @@ impl Engine {
         entities: &[EntityId],
         fates: &Fates,
     ) -> Result<Vec<View>, Trouble> {
-        self.look_naming(kind, entities, fates, &[]).await
+        self.look_asking(kind, entities, fates, None).await
     }
 
-    /// The same when a person's choice refers to other rows than theirs: the rules ask about these first.
-    pub(super) async fn look_naming(
+    /// The same. What the rules must know is asked for rows that differ where it matters, or, with `named`, for all: a
+    /// person may choose what neither side holds, and `named` are the rows that such a choice refers to.
+    pub(super) async fn look_asking(
         &self,
         kind: EntityType,
         entities: &[EntityId],
         fates: &Fates,
-        named: &[(EntityType, Id)],
+        named: Option<&[(EntityType, Id)]>,
     ) -> Result<Vec<View>, Trouble> {
         let mapping = self.rules.mapping(kind);
         let rows: Vec<_> = entities.iter().map(|id| id.0).collect();
@@ -163,8 +165,12 @@ impl Engine {
                 let object = ids::extract(id.0).unwrap_or_default();
                 let (document, said) = documents.remove(&object).unwrap_or_default();
                 let seen = Pair { document: said, relational: ours.remove(&id.0).unwrap_or_default() };
-                let records = [record_of(&seen.document), record_of(&seen.relational)];
-                let references = [named.to_vec(), facts::references(mapping, &records)].concat();
+                let sides =
+                    Pair { document: record_of(&seen.document), relational: record_of(&seen.relational) };
+                let references = match named {
+                    None if facts::same_where_watched(mapping, &sides) => Vec::new(),
+                    named => [named.unwrap_or_default(), &facts::references(mapping, &sides)].concat(),
+                };
                 (document, seen, references)
             })
             .collect();

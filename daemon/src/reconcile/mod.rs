@@ -13,7 +13,7 @@
 //!
 //! [`core`] decides · [`look`] reads both sides · `apply` writes them · [`engine`] goes through both until nothing is left ·
 //! [`decision`] does what a person decided · [`compare`] finds what differs in whole tables · [`sweep`] repairs that ·
-//! [`show`] tells it · [`nominate`] makes jobs · [`follow`] does that for what our own API changed.
+//! `seats` counts what bookings take · [`show`] tells it · [`nominate`] makes jobs · [`follow`] does that for what our own API changed.
 
 mod apply;
 pub mod compare;
@@ -27,5 +27,6 @@ pub mod look;
 pub mod nominate;
 mod relational;
 pub mod rules;
+mod seats;
 pub mod show;
 pub mod sweep;

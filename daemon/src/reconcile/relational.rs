@@ -1,24 +1,29 @@
 //! Our side of an entity: launches, bookings and users as [`Columns`], by the names of the mapping.
 
+use std::collections::BTreeMap;
+
 use astrops_api::{
-    ids::{BookingId, EntityId, LaunchId, UserId},
-    launches::CapacityChange,
-    vocabulary::{BookingStatus, CapacityOperation, DomainEventKind, EntityType},
+    ids::{BookingId, LaunchId, UserId},
+    vocabulary::{DomainEventKind, EntityType},
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use super::core::{
-    codec::{Columns, RelValue},
-    mapping::{Codec, Mapping},
+use super::{
+    core::{
+        codec::{Columns, RelValue},
+        mapping::{Codec, Mapping},
+        value::Record,
+    },
+    seats::{self, Booked},
 };
 use crate::{
     clock::Clock,
     db::{Sql, Tx, on},
     store::{
-        AMONG, bookings, capacity, launches, listed,
+        AMONG, listed,
         outbox::{self, NewEvent},
         sessions,
     },
@@ -137,151 +142,167 @@ async fn select(
     })
 }
 
-/// Pushes a value; NULL as a word, because a parameter would need a type.
-macro_rules! push_value {
-    ($builder:expr, $value:expr) => {
-        match $value {
-            RelValue::Null | RelValue::Odd(_) => $builder.push("NULL"),
-            RelValue::Text(text) => $builder.push_bind(text.clone()),
-            RelValue::Time(time) => $builder.push_bind(*time),
-            RelValue::Int(number) => $builder.push_bind(*number),
-            RelValue::Bool(yes) => $builder.push_bind(*yes),
-            RelValue::Id(id) => $builder.push_bind(*id),
+/// A row to be written.
+#[derive(Clone, Debug)]
+pub struct Written<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// What our side says; `None` when the row is new.
+    pub before: Option<&'a Record>,
+    /// What it will say.
+    pub after: Record,
+    /// The columns to set. What is null in a new row is left to its default.
+    pub columns: Columns,
+}
+
+/// Rows to a statement: far from what either engine takes, with 20 columns.
+const ROWS: usize = 500;
+
+/// Writes rows, those with the same columns together. What else that means is for [`follow`].
+pub async fn write(
+    tx: &mut Tx,
+    kind: EntityType,
+    rows: &[Written<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let is_null = |value: &RelValue| matches!(value, RelValue::Null | RelValue::Odd(_));
+    // By whether they are new, and by columns: those that get a value, and those that become null.
+    let mut alike: BTreeMap<_, Vec<&Written<'_>>> = BTreeMap::new();
+    for row in rows {
+        let of = |null: bool| {
+            let names = row.columns.iter().filter(move |(_, value)| is_null(value) == null);
+            names.map(|(column, _)| *column).collect::<Vec<_>>()
+        };
+        alike.entry((row.before.is_none(), of(false), of(true))).or_default().push(row);
+    }
+    for ((is_new, given, nulls), rows) in &alike {
+        for rows in rows.chunks(ROWS) {
+            if *is_new {
+                insert(tx, kind, given, rows, now).await?;
+            } else {
+                update(tx, kind, (given, nulls), rows, now).await?;
+            }
         }
+    }
+    Ok(())
+}
+
+/// Pushes the rows as `(id, values of these columns), ..`.
+macro_rules! push_rows {
+    ($query:expr, $columns:expr, $rows:expr) => {
+        $query.push_values($rows, |mut query, row| {
+            query.push_bind(row.id);
+            for column in $columns {
+                match &row.columns[column] {
+                    RelValue::Null | RelValue::Odd(_) => query.push("NULL"),
+                    RelValue::Text(text) => query.push_bind(text.clone()),
+                    RelValue::Time(time) => query.push_bind(*time),
+                    RelValue::Int(number) => query.push_bind(*number),
+                    RelValue::Bool(yes) => query.push_bind(*yes),
+                    RelValue::Id(id) => query.push_bind(*id),
+                };
+            }
+        })
     };
 }
 
-/// Sets columns of a row.
-pub async fn update(
+async fn update(
     tx: &mut Tx,
     kind: EntityType,
-    id: Uuid,
-    columns: &Columns,
+    (given, nulls): (&[&str], &[&str]),
+    rows: &[&Written<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let (table, columns) = (table(kind), named(given, ", "));
     on!(tx, |conn| {
-        let mut query = QueryBuilder::<DB>::new(format!("UPDATE {} SET updated_at = ", table(kind)));
-        query.push_bind(now);
+        let mut query = QueryBuilder::<DB>::new(format!("WITH given (id{columns}) AS ("));
+        push_rows!(query, given, rows);
+        query.push(format!(") UPDATE {table} SET updated_at = ")).push_bind(now);
         if kind != EntityType::User {
             query.push(", version = version + 1");
         }
-        for (column, value) in columns {
-            query.push(", ").push(*column).push(" = ");
-            push_value!(query, value);
+        for column in given {
+            query.push(format!(", {column} = given.{column}"));
         }
-        query.push(" WHERE id = ").push_bind(id).build().execute(conn).await.map(drop)
-    })
-}
-
-/// Makes a row; what is null is left to its default.
-pub async fn insert(
-    tx: &mut Tx,
-    kind: EntityType,
-    id: Uuid,
-    columns: &Columns,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    on!(tx, |conn| {
-        let mut query = QueryBuilder::<DB>::new(format!("INSERT INTO {} (", table(kind)));
-        let given: Vec<_> = columns.iter().filter(|(_, value)| **value != RelValue::Null).collect();
-        for (column, _) in &given {
-            query.push(**column).push(", ");
+        for column in nulls {
+            query.push(format!(", {column} = NULL"));
         }
-        query.push(if kind == EntityType::Launch { "status, " } else { "" });
-        query.push("id, created_at, updated_at) VALUES (");
-        for (_, value) in &given {
-            push_value!(query, value);
-            query.push(", ");
-        }
-        query.push(if kind == EntityType::Launch { "'scheduled', " } else { "" });
-        query.push_bind(id).push(", ").push_bind(now).push(", ").push_bind(now).push(")");
+        query.push(format!(" FROM given WHERE {table}.id = given.id"));
         query.build().execute(conn).await.map(drop)
     })
 }
 
-/// What else a written row means: the seats of its launch, the sessions of a user, and whoever follows the stream.
-/// Answers the launch whose counters moved.
+async fn insert(
+    tx: &mut Tx,
+    kind: EntityType,
+    given: &[&str],
+    rows: &[&Written<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (table, columns) = (table(kind), named(given, ", "));
+    let (status, scheduled) =
+        if kind == EntityType::Launch { (", status", ", 'scheduled'") } else { ("", "") };
+    on!(tx, |conn| {
+        let mut query = QueryBuilder::<DB>::new(format!("WITH given (id{columns}) AS ("));
+        push_rows!(query, given, rows);
+        query.push(format!(") INSERT INTO {table} (id{columns}{status}, created_at, updated_at) "));
+        query.push(format!("SELECT id{columns}{scheduled}, ")).push_bind(now).push(", ").push_bind(now);
+        query.push(" FROM given").build().execute(conn).await.map(drop)
+    })
+}
+
+/// The columns behind an id.
+fn named(columns: &[&str], before: &str) -> String {
+    columns.iter().flat_map(|column| [before, column]).collect()
+}
+
+/// What else written rows mean: the seats of launches, the sessions of users, and whoever follows the stream. Answers the
+/// launches whose counters moved.
 pub async fn follow(
     tx: &mut Tx,
     clock: &Clock,
-    kind: EntityType,
-    id: EntityId,
-    is_new: bool,
+    mapping: &Mapping,
+    rows: &[Written<'_>],
     now: DateTime<Utc>,
-) -> Result<Option<LaunchId>, sqlx::Error> {
-    let data = json!({ "by": "reconciliation" });
-    let event = match kind {
-        EntityType::Launch => {
-            let what = if is_new { DomainEventKind::LaunchCreated } else { DomainEventKind::LaunchUpdated };
-            NewEvent::launch(what, LaunchId(id.0), data)
-        }
+) -> Result<Vec<LaunchId>, sqlx::Error> {
+    let data = || json!({ "by": "reconciliation" });
+    let kind = |row: &Written<'_>, new, other| if row.before.is_none() { new } else { other };
+    let mut events = Vec::with_capacity(rows.len());
+    let mut moved = Vec::new();
+    match mapping.entity {
+        EntityType::Launch => events.extend(rows.iter().map(|row| {
+            let what = kind(row, DomainEventKind::LaunchCreated, DomainEventKind::LaunchUpdated);
+            NewEvent::launch(what, LaunchId(row.id), data())
+        })),
         EntityType::User => {
-            let what = if is_new { DomainEventKind::UserCreated } else { DomainEventKind::UserUpdated };
-            let user = crate::store::users::account(tx, UserId(id.0), now).await?;
-            if user.is_some_and(|user| !user.is_active) {
-                sessions::revoke_all(tx, UserId(id.0), None, now).await?;
+            for row in rows {
+                let what = kind(row, DomainEventKind::UserCreated, DomainEventKind::UserUpdated);
+                events.push(NewEvent::user(what, UserId(row.id), data()));
+                if row.columns.get("is_active") == Some(&RelValue::Bool(false)) {
+                    sessions::revoke_all(tx, UserId(row.id), None, now).await?;
+                }
             }
-            NewEvent::user(what, UserId(id.0), data)
         }
         EntityType::Booking => {
-            let Some(stored) = bookings::find(tx, BookingId(id.0)).await? else { return Ok(None) };
-            let booking = stored.booking;
-            let what = match booking.status {
-                _ if is_new => DomainEventKind::BookingCreated,
-                BookingStatus::Cancelled => DomainEventKind::BookingCancelled,
-                _ => DomainEventKind::BookingUpdated,
-            };
-            let event = NewEvent::booking(what, booking.id, booking.user_id, stored.host, data);
-            let moved = count_seats(tx, clock, booking.launch_id, booking.id, now).await?;
-            outbox::insert(tx, clock, now, &[event]).await?;
-            return Ok(moved.then_some(booking.launch_id));
+            let said: Vec<_> = rows.iter().map(|row| Booked::of(mapping, row)).collect();
+            let launches = seats::launches_of(tx, &said).await?;
+            for (row, said) in rows.iter().zip(&said) {
+                let what = match said.status {
+                    _ if row.before.is_none() => DomainEventKind::BookingCreated,
+                    Some("cancelled") => DomainEventKind::BookingCancelled,
+                    _ => DomainEventKind::BookingUpdated,
+                };
+                let host = said.launch.and_then(|launch| launches.get(&launch));
+                if let (Some(user), Some(launch)) = (said.user, host) {
+                    events.push(NewEvent::booking(what, BookingId(row.id), user, launch.supplier, data()));
+                }
+            }
+            moved = seats::count(tx, clock, &launches, &said, now).await?;
+            events.extend(moved.iter().map(|(launch, left)| {
+                NewEvent::launch(DomainEventKind::LaunchUpdated, *launch, json!({ "availableTickets": left }))
+            }));
         }
-    };
-    outbox::insert(tx, clock, now, &[event]).await?;
-    Ok(None)
-}
-
-/// Counts the seats of a locked launch anew; whether they moved. The capacity log says because of which booking.
-async fn count_seats(
-    tx: &mut Tx,
-    clock: &Clock,
-    launch: LaunchId,
-    booking: BookingId,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let Some(before) = launches::find(tx, launch).await? else { return Ok(false) };
-    let held: i64 = seats(tx, launch.0, None).await?;
-    let delta = held - i64::from(before.number_of_attendees);
-    if delta == 0 {
-        return Ok(false);
     }
-    launches::take_seats(tx, launch, delta, now).await?;
-    let change = CapacityChange {
-        id: clock.new_id(),
-        launch_id: launch,
-        operation: if delta > 0 { CapacityOperation::Reserve } else { CapacityOperation::Release },
-        quantity: u32::try_from(delta.unsigned_abs()).unwrap_or(u32::MAX),
-        booking_id: Some(booking),
-        timestamp: now,
-    };
-    capacity::insert(tx, &[change]).await?;
-    let left = i64::from(before.capacity) - held;
-    let event =
-        NewEvent::launch(DomainEventKind::LaunchUpdated, launch, json!({ "availableTickets": left.max(0) }));
-    outbox::insert(tx, clock, now, &[event]).await?;
-    Ok(true)
-}
-
-/// The seats that active bookings of a launch hold, one booking left out.
-pub async fn seats(tx: &mut Tx, launch: Uuid, without: Option<Uuid>) -> Result<i64, sqlx::Error> {
-    on!(tx, |conn| {
-        sqlx::query_scalar(
-            "SELECT CAST(COALESCE(SUM(ticket_quantity), 0) AS BIGINT) FROM bookings
-              WHERE launch_id = $1 AND status IN ('confirmed', 'pending') AND id <> $2",
-        )
-        .bind(launch)
-        .bind(without.unwrap_or_default())
-        .fetch_one(conn)
-        .await
-    })
+    outbox::insert(tx, clock, now, &events).await?;
+    Ok(moved.into_iter().map(|(launch, _)| launch).collect())
 }

@@ -1,18 +1,19 @@
 //! `recon_intents`: what is being written to an entity, until the change log has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use astrops_api::{
     ids::{EntityId, JobId},
     vocabulary::EntityType,
 };
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
-use super::{AMONG, listed};
-use crate::db::{Tx, on};
+use super::{AMONG, id_text, listed};
+use crate::db::{Sql, Tx, on};
 
 /// A stored intent.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -46,42 +47,84 @@ pub async fn of(
     Ok(rows.into_iter().map(|row| (row.entity_id, row)).collect())
 }
 
-/// Begins; false when something was begun for this entity already.
+/// What is to be begun with one entity.
+pub struct NewIntent {
+    /// Its own id.
+    pub id: Uuid,
+    /// Which entity.
+    pub entity: EntityId,
+    /// The job that begins it.
+    pub job: JobId,
+    /// What it does.
+    pub plan: Value,
+}
+
+#[derive(Serialize)]
+struct Batched<'a> {
+    id: String,
+    entity_id: String,
+    job_id: String,
+    plan: &'a Value,
+}
+
+const INSERT: Sql = Sql {
+    sqlite: "INSERT INTO recon_intents (entity_type, entity_id, id, job_id, plan, created_at)
+             SELECT $2, unhex(value->>'entity_id'), unhex(value->>'id'), unhex(value->>'job_id'), value->'plan', $3
+               FROM json_each($1) WHERE true
+             ON CONFLICT (entity_type, entity_id) DO NOTHING RETURNING entity_id",
+    postgres: "INSERT INTO recon_intents (entity_type, entity_id, id, job_id, plan, created_at)
+               SELECT $2, entity_id, id, job_id, plan, $3
+                 FROM jsonb_to_recordset($1) AS d (entity_id UUID, id UUID, job_id UUID, plan JSONB)
+               ON CONFLICT (entity_type, entity_id) DO NOTHING RETURNING entity_id",
+};
+
+/// Begins them; answers the entities of which nothing was under way already.
 pub async fn begin(
     tx: &mut Tx,
     kind: EntityType,
-    entity: EntityId,
-    intent: (Uuid, JobId, Value),
+    intents: &[NewIntent],
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let (id, job, plan) = intent;
+) -> Result<BTreeSet<Uuid>, sqlx::Error> {
+    let batch = intents.iter().map(|intent| Batched {
+        id: id_text(intent.id),
+        entity_id: id_text(intent.entity.0),
+        job_id: id_text(intent.job.0),
+        plan: &intent.plan,
+    });
+    let (sql, batch) = (tx.text(&INSERT), Json(batch.collect::<Vec<_>>()));
     on!(tx, |conn| {
-        let made = sqlx::query(
-            "INSERT INTO recon_intents (entity_type, entity_id, id, job_id, plan, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (entity_type, entity_id) DO NOTHING",
-        )
-        .bind(kind.as_str())
-        .bind(entity.0)
-        .bind(id)
-        .bind(job.0)
-        .bind(Json(plan))
-        .bind(now)
-        .execute(conn)
-        .await?;
-        Ok(made.rows_affected() == 1)
+        let begun: Vec<Uuid> =
+            sqlx::query_scalar(sql).bind(batch).bind(kind.as_str()).bind(now).fetch_all(conn).await?;
+        Ok(begun.into_iter().collect())
     })
 }
 
-/// Ends it; false when somebody else has.
-pub async fn finish(tx: &mut Tx, kind: EntityType, entity: EntityId, id: Uuid) -> Result<bool, sqlx::Error> {
+const ALSO_AMONG: Sql = Sql {
+    sqlite: "IN (SELECT unhex(value) FROM json_each($3))",
+    postgres: "= ANY (ARRAY(SELECT jsonb_array_elements_text($3)::uuid))",
+};
+
+/// Ends what was begun with each entity, by the id of the intent; answers the ids of those that nobody else has ended.
+pub async fn finish(
+    tx: &mut Tx,
+    kind: EntityType,
+    begun: &[(EntityId, Uuid)],
+) -> Result<BTreeSet<Uuid>, sqlx::Error> {
+    if begun.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let text = format!(
+        "DELETE FROM recon_intents WHERE entity_type = $2 AND entity_id {} AND id {} RETURNING id",
+        tx.text(&AMONG),
+        tx.text(&ALSO_AMONG)
+    );
     on!(tx, |conn| {
-        let gone =
-            sqlx::query("DELETE FROM recon_intents WHERE entity_type = $1 AND entity_id = $2 AND id = $3")
-                .bind(kind.as_str())
-                .bind(entity.0)
-                .bind(id)
-                .execute(conn)
-                .await?;
-        Ok(gone.rows_affected() == 1)
+        let gone: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(text))
+            .bind(listed(begun.iter().map(|(entity, _)| entity.0)))
+            .bind(kind.as_str())
+            .bind(listed(begun.iter().map(|(_, id)| *id)))
+            .fetch_all(conn)
+            .await?;
+        Ok(gone.into_iter().collect())
     })
 }

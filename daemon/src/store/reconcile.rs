@@ -1,6 +1,6 @@
 //! `recon_*`: what both databases agreed on, what was changed, what waits for a person, who nominated what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use astrops_api::{
     ids::{EntityId, JobId, object_hex},
@@ -8,15 +8,17 @@ use astrops_api::{
     vocabulary::{EntityType, JobStatus, Order, ReconAction, Severity},
 };
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 pub use super::change_log::Done;
-use super::{AMONG, Slice, change_log, listed};
+use super::{AMONG, Slice, change_log, id_text, listed};
 use crate::{
+    auth::digest,
     clock::first_id_of,
-    db::{Tx, on},
+    db::{Sql, Tx, on},
 };
 
 /// What is known of an entity's past.
@@ -96,35 +98,65 @@ pub async fn digests(
     })
 }
 
-/// Remembers what both were seen to hold, unless somebody else has remembered something since `seen` was read.
+/// What both were seen to hold now, and what was known of it before.
+pub struct NewLink<'a> {
+    /// Of which entity.
+    pub entity: EntityId,
+    /// What was known when it was read.
+    pub seen: Option<&'a StoredLink>,
+    /// What is known now; its version is the store's to count.
+    pub link: &'a StoredLink,
+}
+
+#[derive(Serialize)]
+struct BatchedLink<'a> {
+    entity_id: String,
+    document_id: String,
+    base: &'a Value,
+    deleted: bool,
+    digest: Option<String>,
+    version: i64,
+}
+
+const AGREE: Sql = Sql {
+    sqlite: "INSERT INTO recon_links
+                    (entity_type, entity_id, document_id, base, deleted, digest, version, agreed_at, updated_at)
+             SELECT $2, unhex(value->>'entity_id'), value->>'document_id', value->'base', value->>'deleted',
+                    unhex(value->>'digest'), value->>'version', $3, $3
+               FROM json_each($1) WHERE true
+             ON CONFLICT (entity_type, entity_id) DO UPDATE
+                SET base = excluded.base, deleted = excluded.deleted, digest = excluded.digest,
+                    updated_at = excluded.updated_at, version = excluded.version
+              WHERE recon_links.version = excluded.version - 1",
+    postgres: "INSERT INTO recon_links
+                      (entity_type, entity_id, document_id, base, deleted, digest, version, agreed_at, updated_at)
+               SELECT $2, entity_id, document_id, base, deleted, decode(digest, 'hex'), version, $3, $3
+                 FROM jsonb_to_recordset($1) AS d (entity_id UUID, document_id TEXT, base JSONB, deleted BOOLEAN,
+                      digest TEXT, version BIGINT)
+               ON CONFLICT (entity_type, entity_id) DO UPDATE
+                  SET base = excluded.base, deleted = excluded.deleted, digest = excluded.digest,
+                      updated_at = excluded.updated_at, version = excluded.version
+                WHERE recon_links.version = excluded.version - 1",
+};
+
+/// Remembers what both were seen to hold, unless somebody else has remembered something since it was read.
 pub async fn agree(
     tx: &mut Tx,
     kind: EntityType,
-    id: EntityId,
-    seen: Option<&StoredLink>,
-    link: &StoredLink,
+    links: &[NewLink<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let batch = links.iter().map(|new| BatchedLink {
+        entity_id: id_text(new.entity.0),
+        document_id: object_hex(new.entity.0).unwrap_or_default(),
+        base: &new.link.base,
+        deleted: new.link.deleted,
+        digest: new.link.digest.as_deref().map(digest::hex),
+        version: new.seen.map_or(0, |seen| seen.version) + 1,
+    });
+    let (sql, batch) = (tx.text(&AGREE), Json(batch.collect::<Vec<_>>()));
     on!(tx, |conn| {
-        sqlx::query(
-            "INSERT INTO recon_links (entity_type, entity_id, document_id, base, deleted, digest, agreed_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-             ON CONFLICT (entity_type, entity_id) DO UPDATE
-                SET base = excluded.base, deleted = excluded.deleted, digest = excluded.digest,
-                    updated_at = excluded.updated_at, version = recon_links.version + 1
-              WHERE recon_links.version = $8",
-        )
-        .bind(kind.as_str())
-        .bind(id.0)
-        .bind(object_hex(id.0).unwrap_or_default())
-        .bind(Json(&link.base))
-        .bind(link.deleted)
-        .bind(&link.digest)
-        .bind(now)
-        .bind(seen.map_or(0, |seen| seen.version))
-        .execute(conn)
-        .await
-        .map(drop)
+        sqlx::query(sql).bind(batch).bind(kind.as_str()).bind(now).execute(conn).await.map(drop)
     })
 }
 
@@ -154,24 +186,26 @@ pub async fn open_conflict(tx: &mut Tx, done: &Done<'_>, severity: Severity) -> 
     })
 }
 
-/// Closes the open conflict of an entity; false when there was none.
-pub async fn close_conflict(
+/// Closes the open conflicts of some entities; answers those that had one.
+pub async fn close_conflicts(
     tx: &mut Tx,
     kind: EntityType,
-    id: EntityId,
+    ids: &[EntityId],
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<BTreeSet<Uuid>, sqlx::Error> {
+    let text = format!(
+        "UPDATE recon_conflicts SET closed_at = $3
+          WHERE entity_type = $2 AND entity_id {} AND closed_at IS NULL RETURNING entity_id",
+        tx.text(&AMONG)
+    );
     on!(tx, |conn| {
-        let closed = sqlx::query(
-            "UPDATE recon_conflicts SET closed_at = $3
-              WHERE entity_type = $1 AND entity_id = $2 AND closed_at IS NULL",
-        )
-        .bind(kind.as_str())
-        .bind(id.0)
-        .bind(now)
-        .execute(conn)
-        .await?;
-        Ok(closed.rows_affected() > 0)
+        let closed: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(text))
+            .bind(listed(ids.iter().map(|id| id.0)))
+            .bind(kind.as_str())
+            .bind(now)
+            .fetch_all(conn)
+            .await?;
+        Ok(closed.into_iter().collect())
     })
 }
 

@@ -23,7 +23,7 @@ use crate::{
     },
     store::{
         drift,
-        reconcile::{self as stored, StoredLink},
+        reconcile::{self as stored, NewLink, StoredLink},
         sweeps,
     },
 };
@@ -234,10 +234,11 @@ impl Engine {
         }
         if !agreed.is_empty() {
             let mut tx = self.db().write().await?;
-            let now = self.context.clock.now();
-            for (id, seen, link) in &agreed {
-                stored::agree(&mut tx, kind, *id, seen.as_ref(), link, now).await?;
-            }
+            let links: Vec<_> = agreed
+                .iter()
+                .map(|(entity, seen, link)| NewLink { entity: *entity, seen: seen.as_ref(), link })
+                .collect();
+            stored::agree(&mut tx, kind, &links, self.context.clock.now()).await?;
             tx.commit().await?;
         }
         Ok(differing)

@@ -96,7 +96,9 @@ impl Sides {
 }
 
 async fn store(tx: &mut Tx, kind: EntityType, id: Uuid, columns: &Columns) {
-    relational::insert(tx, kind, id, columns, noon()).await.unwrap();
+    let columns = columns.clone();
+    let row = relational::Written { id, before: None, after: Record::new(Vec::new()), columns };
+    relational::write(tx, kind, &[row], noon()).await.unwrap();
 }
 
 fn id(n: u32) -> Id {

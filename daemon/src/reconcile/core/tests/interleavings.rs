@@ -9,7 +9,7 @@ use super::*;
 use crate::reconcile::core::{
     intent::{Decision, Fate, Intent, Move, decide},
     mapping::Authority,
-    plan::Action,
+    plan::{Action, Plan},
 };
 
 const SEEDS: u64 = 10_000;
@@ -158,12 +158,16 @@ enum Stage {
     Start,
     Read(Ours),
     Looked(Ours, Option<Record>, u64, Box<Decision>),
+    /// It has begun, and writes the document by what it saw of it before.
+    Begun(Option<Record>, u64, Box<Decision>, (u64, Intent)),
 }
 
 #[derive(Clone, Debug, Default)]
 struct Reconciler {
     stage: Stage,
     fate: Option<(u64, Fate)>,
+    /// The last intent that it began.
+    began: Option<u64>,
     done: bool,
 }
 
@@ -192,6 +196,16 @@ impl Reconciler {
             }
             Stage::Looked(ours, document, touched, decision) => {
                 self.act(mapping, world, &ours, document.as_ref(), touched, &decision);
+                let begun = world.intent.clone().filter(|_| decision.next == Move::Begin);
+                match begun.filter(|(id, intent)| Some(*id) == self.began && intent.document != Action::Keep)
+                {
+                    Some(begun) => Stage::Begun(document, touched, decision, begun),
+                    None => Stage::Start,
+                }
+            }
+            Stage::Begun(document, touched, decision, (id, intent)) => {
+                let plan = &decision.plan;
+                self.write_document(mapping, world, document.as_ref(), touched, plan, (id, &intent));
                 Stage::Start
             }
         };
@@ -214,6 +228,7 @@ impl Reconciler {
                 }
                 let plan = decision.plan.clone().softened(mapping);
                 world.intents += 1;
+                self.began = Some(world.intents);
                 world.intent = Some((world.intents, plan.intent(mapping)));
                 if plan.actions.relational != Action::Keep {
                     let after = plan.after(Side::Relational, ours.record.clone()).unwrap();
@@ -222,23 +237,7 @@ impl Reconciler {
             }
             Move::Document => {
                 let (id, intent) = ours.intent.as_ref().unwrap();
-                let mut plan = decision.plan.clone();
-                plan.actions.document = intent.document.clone();
-                let fits = match &intent.document {
-                    Action::Create(_) => world.document.is_none(),
-                    Action::Update(writes) => writes.iter().all(|write| {
-                        let at =
-                            |record: Option<&Record>| record.map(|record| record.at(write.index).clone());
-                        at(world.document.as_ref()) == at(document) && world.touched == touched
-                    }),
-                    Action::Keep | Action::Delete(_) => unreachable!("an intent does not"),
-                };
-                if fits {
-                    let after = plan.after(Side::Document, world.document.clone()).unwrap();
-                    world.reconciled(mapping, Side::Document, after);
-                    world.touched += 1;
-                }
-                self.fate = Some((*id, if fits { Fate::Written } else { Fate::Unknown }));
+                self.write_document(mapping, world, document, touched, &decision.plan, (*id, intent));
             }
             Move::Finish(fate) => {
                 let (id, intent) = ours.intent.as_ref().unwrap();
@@ -261,6 +260,34 @@ impl Reconciler {
                 self.done = true;
             }
         }
+    }
+
+    /// By compare-and-set with what was seen.
+    fn write_document(
+        &mut self,
+        mapping: &Mapping,
+        world: &mut World,
+        document: Option<&Record>,
+        touched: u64,
+        plan: &Plan,
+        (id, intent): (u64, &Intent),
+    ) {
+        let mut plan = plan.clone();
+        plan.actions.document = intent.document.clone();
+        let fits = match &intent.document {
+            Action::Create(_) => world.document.is_none(),
+            Action::Update(writes) => writes.iter().all(|write| {
+                let at = |record: Option<&Record>| record.map(|record| record.at(write.index).clone());
+                at(world.document.as_ref()) == at(document) && world.touched == touched
+            }),
+            Action::Keep | Action::Delete(_) => unreachable!("an intent does not"),
+        };
+        if fits {
+            let after = plan.after(Side::Document, world.document.clone()).unwrap();
+            world.reconciled(mapping, Side::Document, after);
+            world.touched += 1;
+        }
+        self.fate = Some((id, if fits { Fate::Written } else { Fate::Unknown }));
     }
 
     fn agree(mapping: &Mapping, world: &mut World, ours: &Ours, decision: &Decision) {
