@@ -18,5 +18,5 @@ fn install_crypto() {
 #[tokio::main]
 async fn main() -> ExitCode {
     install_crypto();
-    cli::run(cli::Cli::parse()).await
+    Box::pin(cli::run(cli::Cli::parse())).await
 }

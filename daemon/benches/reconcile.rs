@@ -9,7 +9,6 @@
 use std::{
     env,
     io::Write as _,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,11 +19,7 @@ use astrops_api::{
 };
 use astrops_daemon::{
     documents::{Collection, Documents, Inserted},
-    internals::{
-        Db,
-        compare::{Comparer, detail},
-        reconcile_core::{digest::Hasher, mapping::Mapping},
-    },
+    internals::{Db, compare::Comparison, reconcile_core::mapping::Mapping},
 };
 use bson::{Document, doc, oid::ObjectId};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -254,23 +249,17 @@ async fn compare() -> anyhow::Result<()> {
     let documents = Documents::open(&url("DOCUMENTS")?).await?;
     let mapping = Mapping::of(EntityType::Launch);
     let begin = Instant::now();
-    let hasher = Arc::new(Hasher::new(&[42; 32]));
-    let mut comparer = Comparer::new(db.clone(), documents.clone(), mapping.clone(), hasher, None);
-    let (mut rows, mut differing, mut segments) = ([0, 0], 0, 0);
+    let mut comparison = Comparison::new(db.clone(), documents.clone(), mapping);
+    let mut differing = 0;
     let mut out = std::io::stdout().lock();
-    while let Some(segment) = comparer.next().await? {
-        segments += 1;
-        rows[0] += segment.rows.document;
-        rows[1] += segment.rows.relational;
-        differing += segment.differing.len();
-        for batch in segment.differing.chunks(500) {
-            for found in detail(&db, &documents, &mapping, batch).await? {
-                writeln!(out, "{}", serde_json::to_string(&found)?)?;
-            }
+    while let Some(details) = comparison.next().await? {
+        differing += details.len();
+        for found in details {
+            writeln!(out, "{}", serde_json::to_string(&found)?)?;
         }
     }
-    let cost = json!({ "rows": rows, "differing": differing, "segments": segments,
-        "wall_s": seconds(begin.elapsed()), "peak_mib": peak()? });
+    let rows = [comparison.rows.document, comparison.rows.relational];
+    let cost = json!({ "rows": rows, "differing": differing, "wall_s": seconds(begin.elapsed()), "peak_mib": peak()? });
     eprintln!("{cost}");
     documents.close().await;
     db.close().await;

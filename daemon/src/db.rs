@@ -16,6 +16,8 @@ use sqlx::{
 };
 use tokio::sync::Notify;
 
+use crate::scan::Scans;
+
 /// A connection must be had, and a transaction begun, within this time; else the caller is told to come again.
 pub const ACQUIRE: Duration = Duration::from_secs(5);
 /// The channel of PostgreSQL notifications: a hint, never the only wake-up.
@@ -49,7 +51,7 @@ pub struct Db {
 
 #[derive(Clone)]
 enum Engine {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, scans: Scans },
     Postgres(PgPool),
 }
 
@@ -149,7 +151,8 @@ impl Db {
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         let engine = if url.starts_with("sqlite:") {
             let (writer, readers) = open_sqlite(url).await?;
-            Engine::Sqlite { writer, readers }
+            let scans = Scans::new(&readers);
+            Engine::Sqlite { writer, readers, scans }
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url).await?
         } else {
@@ -200,11 +203,20 @@ impl Db {
         }
     }
 
+    /// Many rows of a SQLite file at once; `None` on PostgreSQL.
+    pub fn scans(&self) -> Option<&Scans> {
+        match &self.engine {
+            Engine::Sqlite { scans, .. } => Some(scans),
+            Engine::Postgres(_) => None,
+        }
+    }
+
     /// Ends every connection; SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers } => {
+            Engine::Sqlite { writer, readers, scans } => {
                 readers.close().await;
+                scans.close();
                 writer.close().await;
             }
             Engine::Postgres(pool) => pool.close().await,

@@ -21,6 +21,7 @@ pub mod notify;
 mod payments;
 mod queue;
 mod reconcile;
+mod scan;
 mod schedules;
 mod store;
 mod tail;

@@ -88,9 +88,6 @@ pub struct Watermark {
     pub id: ObjectId,
 }
 
-/// Who looks at the documents of a [`Documents::scan`].
-pub type Each<'f> = &'f mut (dyn FnMut(ObjectId, Raw<'_>) + Send);
-
 /// How many documents there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
@@ -243,24 +240,25 @@ impl Documents {
         limit: u32,
         fields: Option<&[&str]>,
     ) -> Result<Page, DocumentsError> {
-        let mut rows = Vec::new();
-        self.scan(collection, after, limit, fields, &mut |id, raw| rows.push(raw.to_row(id))).await?;
+        let keep = |rows: &mut Vec<Row>, id: ObjectId, raw: Raw<'_>| rows.push(raw.to_row(id));
+        let rows = self.scan(collection, after, limit, fields, Vec::new(), keep).await?;
         let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(Page { next: rows.last().filter(|_| full).map(|row| row.id), rows })
     }
 
     /// [`Documents::page`] without a copy of each document: calls `each` with every document of the page, ascending by
-    /// `_id`. After an error the documents that were seen do not count.
-    pub async fn scan(
+    /// `_id`, and gives `state` back. `each` may run on a thread of its own.
+    pub async fn scan<S: Send + 'static>(
         &self,
         collection: Collection,
         after: Option<ObjectId>,
         limit: u32,
         fields: Option<&[&str]>,
-        each: Each<'_>,
-    ) -> Result<(), DocumentsError> {
+        state: S,
+        each: impl FnMut(&mut S, ObjectId, Raw<'_>) + Send + 'static,
+    ) -> Result<S, DocumentsError> {
         ask!(self, self.limits.call, "reading a page", |engine| engine
-            .scan(collection, after, limit, fields, each))
+            .scan(collection, after, limit, fields, state, each))
     }
 
     /// The next documents that changed after a watermark: later, or at the same time with a greater id.

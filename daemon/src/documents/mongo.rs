@@ -19,7 +19,7 @@ use mongodb::{
 use tokio::sync::OnceCell;
 
 use super::{
-    Change, Changed, Changes, DocumentsError, Each, Inserted, Raw, Row, Step, Tally, Watermark,
+    Change, Changed, Changes, DocumentsError, Inserted, Raw, Row, Step, Tally, Watermark,
     collection::{ACTIVE, Collection, Index, IndexKind},
 };
 
@@ -173,14 +173,15 @@ impl Mongo {
     }
 
     /// Straight from the server's answer: nothing is copied.
-    pub async fn scan(
+    pub async fn scan<S>(
         &self,
         collection: Collection,
         after: Option<ObjectId>,
         limit: u32,
         fields: Option<&[&str]>,
-        each: Each<'_>,
-    ) -> Result<(), DocumentsError> {
+        mut state: S,
+        mut each: impl FnMut(&mut S, ObjectId, Raw<'_>),
+    ) -> Result<S, DocumentsError> {
         let failed = self.failed("reading a page");
         // A comparison with an ObjectId finds ObjectIds only.
         let first = doc! { "_id": { "$gte": ObjectId::from_bytes([0; 12]) } };
@@ -198,10 +199,10 @@ impl Mongo {
                 let document = document.map_err(|error| failed(error.into()))?;
                 let document = document.as_document().ok_or_else(|| failed(Error::custom("no document")))?;
                 let id = document.get_object_id("_id").map_err(|error| failed(Error::custom(error)))?;
-                each(id, Raw::Bson(document));
+                each(&mut state, id, Raw::Bson(document));
             }
         }
-        Ok(())
+        Ok(state)
     }
 
     pub async fn changed_since(

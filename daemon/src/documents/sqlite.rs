@@ -10,19 +10,18 @@ use std::collections::BTreeMap;
 
 use bson::{Document, oid::ObjectId};
 use chrono::{DateTime, Utc};
+use rusqlite::{ErrorCode, types::Type};
 use sqlx::{
     AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection, SqliteExecutor, SqlitePool, sqlite::SqliteRow,
 };
 
 use super::{
-    Change, Changed, Changes, DocumentsError, Each, Inserted, Malformed, Raw, Row, Step, Tally, Watermark,
+    Change, Changed, Changes, DocumentsError, Inserted, Malformed, Raw, Row, Step, Tally, Watermark,
     collection::{ACTIVE, Collection, Index, IndexKind},
     value::{self, Form},
 };
-use crate::db;
+use crate::{db, scan::Scans};
 
-/// A control character, which JSON must escape: it parts documents in a packed page.
-const SEPARATOR: u8 = 0x1e;
 /// Documents to a statement.
 const TOGETHER: usize = 500;
 /// `SQLITE_BUSY` and its kin: of a recovery, a snapshot, a time limit.
@@ -33,6 +32,7 @@ pub struct Sqlite {
     at: String,
     writer: SqlitePool,
     readers: SqlitePool,
+    scans: Scans,
 }
 
 impl Sqlite {
@@ -45,7 +45,8 @@ impl Sqlite {
             db::OpenError::Connect(_, error) => unreachable(error.to_string()),
             other => unreachable(other.to_string()),
         })?;
-        let opened = Self { at: at.clone(), writer, readers };
+        let scans = Scans::new(&readers);
+        let opened = Self { at: at.clone(), writer, readers, scans };
         opened.init().await?;
         Ok(opened)
     }
@@ -56,6 +57,7 @@ impl Sqlite {
 
     pub async fn close(&self) {
         self.readers.close().await;
+        self.scans.close();
         self.writer.close().await;
     }
 
@@ -120,39 +122,27 @@ impl Sqlite {
         select(&self.readers, collection, ids).await.map_err(self.failed("reading documents"))
     }
 
-    /// One row for the whole page: through the driver that costs a sixth of a row per document.
-    pub async fn scan(
+    pub async fn scan<S: Send + 'static>(
         &self,
         collection: Collection,
         after: Option<ObjectId>,
         limit: u32,
         _fields: Option<&[&str]>,
-        each: Each<'_>,
-    ) -> Result<(), DocumentsError> {
-        let failed = self.failed("reading a page");
+        state: S,
+        mut each: impl FnMut(&mut S, ObjectId, Raw<'_>) + Send + 'static,
+    ) -> Result<S, DocumentsError> {
         let after = after.map(ObjectId::to_hex).unwrap_or_default();
         let table = collection.name();
-        let inner = format!("SELECT _id, doc FROM {table} WHERE _id > $1 ORDER BY _id LIMIT $2");
-        let packed =
-            format!("SELECT group_concat(_id, ''), CAST(group_concat(doc, char(30)) AS BLOB) FROM ({inner})");
-        let page = sqlx::query(AssertSqlSafe(packed)).bind(&after).bind(limit).fetch_one(&self.readers).await;
-        let page = page.map_err(&failed)?;
-        let ids: Option<&str> = page.try_get(0).map_err(&failed)?;
-        let texts: Option<&[u8]> = page.try_get(1).map_err(&failed)?;
-        let Some((ids, texts)) = ids.zip(texts) else { return Ok(()) };
-        if let Some(rows) = unpack(ids, texts) {
-            for (id, text) in rows {
-                each(id, Raw::Json(text));
-            }
-            return Ok(());
-        }
-        // A document edited by hand holds the separator.
-        let plain = format!("SELECT _id, CAST(doc AS BLOB) AS doc FROM ({inner}) ORDER BY _id");
-        let rows = sqlx::query(AssertSqlSafe(plain)).bind(&after).bind(limit).fetch_all(&self.readers).await;
-        for row in rows.map_err(&failed)? {
-            each(id(&row).map_err(&failed)?, Raw::Json(row.try_get("doc").map_err(&failed)?));
-        }
-        Ok(())
+        let text = format!("SELECT _id, doc FROM {table} WHERE _id > ?1 ORDER BY _id LIMIT ?2");
+        let scanned = self.scans.each(text, (after, limit), state, move |state, row| {
+            let id = row.get_ref(0)?.as_str()?;
+            let id = ObjectId::parse_str(id)
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))?;
+            // Whoever ignored the constraint of the column put no document there.
+            each(state, id, Raw::Json(row.get_ref(1)?.as_bytes().unwrap_or_default()));
+            Ok(())
+        });
+        scanned.await.map_err(|error| self.unread(&error))
     }
 
     pub async fn changed_since(
@@ -283,6 +273,17 @@ impl Sqlite {
         }
         tx.commit().await.map_err(failed)?;
         Ok(removed)
+    }
+
+    fn unread(&self, error: &rusqlite::Error) -> DocumentsError {
+        let (at, what) = (self.at.clone(), "reading a page");
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => {
+                DocumentsError::Timeout { at, what, seconds: db::ACQUIRE.as_secs_f64() }
+            }
+            Some(ErrorCode::CannotOpen) => DocumentsError::Unreachable { at, why: error.to_string() },
+            _ => DocumentsError::Refused { at, what, why: error.to_string() },
+        }
     }
 
     fn failed(&self, what: &'static str) -> impl Fn(sqlx::Error) -> DocumentsError {
@@ -432,20 +433,6 @@ fn row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
 fn id(row: &SqliteRow) -> Result<ObjectId, sqlx::Error> {
     let id: &str = row.try_get("_id")?;
     ObjectId::parse_str(id).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-/// `None` when there are not as many texts as ids, or not in order: what `group_concat` promises about that is less
-/// than what it does.
-fn unpack<'a>(ids: &str, texts: &'a [u8]) -> Option<Vec<(ObjectId, &'a [u8])>> {
-    let (ids, rest) = ids.as_bytes().as_chunks::<24>();
-    let mut rows = Vec::with_capacity(ids.len());
-    let mut start = 0;
-    for end in memchr::memchr_iter(SEPARATOR, texts).chain([texts.len()]) {
-        let id = std::str::from_utf8(ids.get(rows.len())?).ok()?;
-        rows.push((ObjectId::parse_str(id).ok()?, texts.get(start..end)?));
-        start = end + 1;
-    }
-    (rest.is_empty() && rows.len() == ids.len() && rows.is_sorted_by_key(|row| row.0)).then_some(rows)
 }
 
 fn step(what: String, made: bool) -> Step {

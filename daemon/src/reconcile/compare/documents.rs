@@ -1,5 +1,7 @@
 //! Pages of the customer documents.
 
+use std::sync::Arc;
+
 use astrops_api::{ids, vocabulary::EntityType};
 use bson::oid::ObjectId;
 
@@ -25,19 +27,20 @@ use crate::{
 pub async fn read(
     documents: &Documents,
     mapping: &Mapping,
-    layout: &Layout,
+    layout: &Arc<Layout>,
     after: Option<Id>,
     limit: u32,
 ) -> Result<Page, DocumentsError> {
-    let mut page = Page::default();
     // Leaving fields out costs the server more than sending them; a password is never asked for.
     let names: Option<Vec<&str>> =
         (mapping.entity == EntityType::User).then(|| layout.names().iter().map(|(name, _)| *name).collect());
-    let mut each = |id: ObjectId, raw: Raw<'_>| {
-        row(&mut page, mapping, layout, id, raw);
+    let (owned, of) = (layout.clone(), mapping.clone());
+    let each = move |page: &mut Page, id: ObjectId, raw: Raw<'_>| {
+        row(page, &of, &owned, id, raw);
     };
-    let after = after.map(ObjectId::from_bytes);
-    documents.scan(collection(mapping.entity), after, limit, names.as_deref(), &mut each).await?;
+    let (after, page) = (after.map(ObjectId::from_bytes), Page::default());
+    let scanned = documents.scan(collection(mapping.entity), after, limit, names.as_deref(), page, each);
+    let mut page = scanned.await?;
     let full = u32::try_from(page.rows.len()).is_ok_and(|count| count >= limit);
     page.through = page.rows.last().filter(|_| full).map(|row| ids::embed(row.id));
     Ok(page)

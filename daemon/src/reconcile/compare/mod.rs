@@ -63,7 +63,7 @@ const ROWS: RangeInclusive<u32> = 100..=20_000;
 /// Compares all rows of an entity from an id on.
 pub struct Comparer {
     mapping: Mapping,
-    hasher: Arc<Hasher>,
+    hasher: Option<Arc<Hasher>>,
     with_equal: bool,
     sides: Pair<Stream>,
     done: bool,
@@ -76,11 +76,12 @@ pub struct Segment {
     pub through: Option<Id>,
     /// How many rows each side had.
     pub rows: Pair<u64>,
-    /// Over the keyed hashes of each side's canonical bytes.
+    /// Over the keyed hashes of each side's canonical bytes; empty without a hasher.
     pub digests: Pair<Digest>,
     /// Ascending by id.
     pub differing: Vec<Differing>,
-    /// Rows that are equal on both sides, with their hash ([`Hasher::row`]); only when asked for.
+    /// Rows that are equal on both sides, with their hash ([`Hasher::row`]); only when asked for,
+    /// and with a hasher.
     pub equal: Vec<(Id, u128)>,
     /// Rows of ours whose id carries no document's.
     pub foreign: u64,
@@ -126,7 +127,7 @@ type Pages = (mpsc::Receiver<Result<Page, Trouble>>, AbortOnDropHandle<()>);
 struct Source {
     at: At,
     mapping: Mapping,
-    layout: Layout,
+    layout: Arc<Layout>,
     after: Option<Uuid>,
 }
 
@@ -136,12 +137,13 @@ enum At {
 }
 
 impl Comparer {
-    /// From behind `after` (nothing: from the beginning) through the last id of both sides. Reads nothing yet.
+    /// From behind `after` (nothing: from the beginning) through the last id of both sides. Reads nothing yet. Without a hasher
+    /// it only says what differs.
     pub fn new(
         db: Db,
         documents: Documents,
         mapping: Mapping,
-        hasher: Arc<Hasher>,
+        hasher: impl Into<Option<Arc<Hasher>>>,
         after: Option<Id>,
     ) -> Self {
         let stream = |at: At, side: Side| {
@@ -150,7 +152,7 @@ impl Comparer {
                 At::Relational(db) => db.kind() == "sqlite",
             };
             let pace = Pace::new(if is_embedded { pace::EMBEDDED } else { pace::SERVER }, ROWS);
-            let layout = Layout::new(&mapping, side);
+            let layout = Arc::new(Layout::new(&mapping, side));
             let source = Source { at, mapping: mapping.clone(), layout, after: after.map(ids::embed) };
             let source = Some((source, pace));
             Stream { source, pages: None, page: Page::default(), at: 0, started: false }
@@ -159,7 +161,7 @@ impl Comparer {
             document: stream(At::Documents(documents), Side::Document),
             relational: stream(At::Relational(db), Side::Relational),
         };
-        Self { mapping, hasher, with_equal: false, sides, done: false }
+        Self { mapping, hasher: hasher.into(), with_equal: false, sides, done: false }
     }
 
     /// Whether segments tell the rows that are equal, too.
@@ -211,7 +213,10 @@ impl Comparer {
 
     fn merge(&self, ranges: &Pair<std::ops::Range<usize>>, segment: &mut Segment) {
         let (left, right) = (&self.sides.document.page, &self.sides.relational.page);
-        let hash = |page: &Page, row: Row| self.hasher.fields(&self.mapping, &row.id, page.bytes(row));
+        let hash = |page: &Page, row: Row| {
+            let hasher = self.hasher.as_ref()?;
+            Some(hasher.fields(&self.mapping, &row.id, page.bytes(row)))
+        };
         let mut lefts = left.rows[ranges.document.clone()].iter().copied().peekable();
         let mut rights = right.rows[ranges.relational.clone()].iter().copied().peekable();
         segment.rows.document += ranges.document.len() as u64;
@@ -223,11 +228,12 @@ impl Comparer {
             let (one, other) = (lefts.next_if(|row| row.id == id), rights.next_if(|row| row.id == id));
             let kind = match (one, other) {
                 (Some(one), Some(other)) if left.bytes(one) == right.bytes(other) => {
-                    let row = hash(left, one);
-                    segment.digests.document.add(row);
-                    segment.digests.relational.add(row);
-                    if self.with_equal {
-                        segment.equal.push((id, row));
+                    if let Some(row) = hash(left, one) {
+                        segment.digests.document.add(row);
+                        segment.digests.relational.add(row);
+                        if self.with_equal {
+                            segment.equal.push((id, row));
+                        }
                     }
                     continue;
                 }
@@ -235,12 +241,8 @@ impl Comparer {
                 (Some(_), None) => Kind::MissingRelational,
                 (None, _) => Kind::MissingDocument,
             };
-            if let Some(row) = one {
-                segment.digests.document.add(hash(left, row));
-            }
-            if let Some(row) = other {
-                segment.digests.relational.add(hash(right, row));
-            }
+            segment.digests.document.extend(one.and_then(|row| hash(left, row)));
+            segment.digests.relational.extend(other.and_then(|row| hash(right, row)));
             let readable =
                 one.is_none_or(|row| left.is_readable(row)) && other.is_none_or(|row| right.is_readable(row));
             segment.differing.push(Differing { id, kind: if readable { kind } else { Kind::Unreadable } });

@@ -4,10 +4,9 @@ use std::{ops::RangeInclusive, time::Duration};
 
 /// A page takes about this long: a pause or a cancelled sweep is noticed soon, and no snapshot grows old.
 const PAGE: Duration = Duration::from_millis(100);
-/// A page is about this large at most: two of each side are in memory. An embedded engine keeps its copies of a page in
-/// our memory, too, and a page of it costs little; a server has to find its place for each page anew.
-pub const EMBEDDED: usize = 384 << 10;
-/// The same of a server.
+/// A page is about this large at most: two of each side are in memory.
+pub const EMBEDDED: usize = 1 << 20;
+/// The same of a server, which has to find its place for each page anew.
 pub const SERVER: usize = 2 << 20;
 /// A database that answers this many times slower than at its best has something better to do.
 const SLOW: f64 = 3.0;
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_page_stays_small_in_memory_however_large_its_rows() {
-        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 384);
+        assert_eq!(settled(&mut Pace::default(), 1, 1_024), 1_024);
         assert_eq!(settled(&mut Pace::default(), 1, EMBEDDED), 1);
         let mut pace = Pace::default();
         settled(&mut pace, 1, EMBEDDED);

@@ -50,6 +50,11 @@ impl Page {
         self.bytes.get(row.start as usize..row.end as usize).unwrap_or_default()
     }
 
+    /// How many canonical bytes there are.
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether a row could be read.
     pub fn is_readable(&self, row: Row) -> bool {
         self.bytes(row).first() != Some(&UNREADABLE)
@@ -169,11 +174,6 @@ impl Layout {
     pub fn index(&self, name: &str, guess: usize) -> Option<usize> {
         let is = |index: usize| self.names.get(index).is_some_and(|(other, _)| *other == name);
         if is(guess) { Some(guess) } else { (0..self.names.len()).find(|&index| is(index)) }
-    }
-
-    /// Whether a column may hold nothing.
-    pub fn may_be_null(&self, index: usize) -> bool {
-        self.places.get(index).is_some_and(|place| place.field.absent == Absent::Null)
     }
 
     /// Appends the canonical bytes of a row.

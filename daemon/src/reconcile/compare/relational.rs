@@ -1,11 +1,12 @@
-//! Pages of our own side: one packed row from SQLite, a binary COPY from PostgreSQL. Rows that are odd are read once more
+//! Pages of our own side: rows borrowed from SQLite, a binary COPY from PostgreSQL. Rows that are odd are read once more
 //! as every other row of ours is, and understood by the codec.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use astrops_api::ids;
 use futures::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
+use rusqlite::types::{Type, ValueRef};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
     time,
 };
 use crate::{
-    db::{Db, EngineTx, Tx},
+    db::{Db, EngineTx},
     reconcile::{
         core::{
             codec::{self, Links},
@@ -22,12 +23,9 @@ use crate::{
         },
         relational::{self, table},
     },
+    scan::Scans,
 };
 
-/// Between the values and the rows of a packed page: characters that nobody types. A text that holds one all the same
-/// makes the counts wrong, and the page is read row by row.
-const UNIT: u8 = 0x1f;
-const RECORD: u8 = 0x1e;
 /// What a binary COPY begins with.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// Microseconds from 1970 to 2000, where the times of PostgreSQL begin.
@@ -37,19 +35,22 @@ const EPOCH: i64 = 946_684_800_000_000;
 pub async fn read(
     db: &Db,
     mapping: &Mapping,
-    layout: &Layout,
+    layout: &Arc<Layout>,
     after: Option<Uuid>,
     limit: u32,
 ) -> Result<Page, sqlx::Error> {
-    let mut tx = db.read().await?;
-    let mut page = Pending::default();
-    match &mut tx.engine {
-        EngineTx::Sqlite(tx) => sqlite(tx, mapping, layout, after, limit, &mut page).await?,
-        EngineTx::Postgres(tx) => postgres(tx, mapping, layout, after, limit, &mut page).await?,
-    }
-    let page = page.finish(&mut tx, mapping, limit).await?;
-    tx.rollback().await?;
-    Ok(page)
+    let page = if let Some(scans) = db.scans() {
+        let page = sqlite(scans, mapping, layout, after, limit).await;
+        page.map_err(|error| sqlx::Error::AnyDriverError(error.into()))?
+    } else {
+        let (mut tx, mut page) = (db.read().await?, Pending::default());
+        if let EngineTx::Postgres(tx) = &mut tx.engine {
+            postgres(tx, mapping, layout, after, limit, &mut page).await?;
+        }
+        tx.rollback().await?;
+        page
+    };
+    page.finish(db, mapping, limit).await
 }
 
 #[derive(Default)]
@@ -72,13 +73,16 @@ impl Pending {
         }
     }
 
-    async fn finish(mut self, tx: &mut Tx, mapping: &Mapping, limit: u32) -> Result<Page, sqlx::Error> {
+    async fn finish(mut self, db: &Db, mapping: &Mapping, limit: u32) -> Result<Page, sqlx::Error> {
+        self.page.raw = self.page.raw.max(self.page.size());
         self.page.through = self.last.filter(|_| self.count >= limit);
         if self.odd.is_empty() {
             return Ok(self.page);
         }
         let keys: Vec<Uuid> = self.odd.iter().map(|&index| ids::embed(self.page.rows[index].id)).collect();
-        let found = relational::read_many(tx, mapping, &keys).await?;
+        let mut tx = db.read().await?;
+        let found = relational::read_many(&mut tx, mapping, &keys).await?;
+        tx.rollback().await?;
         let mut found = found.into_iter().peekable();
         let mut gone = Vec::new();
         // Both ascend.
@@ -97,95 +101,46 @@ impl Pending {
 }
 
 async fn sqlite(
-    conn: &mut SqliteConnection,
+    scans: &Scans,
     mapping: &Mapping,
-    layout: &Layout,
+    layout: &Arc<Layout>,
     after: Option<Uuid>,
     limit: u32,
-    page: &mut Pending,
-) -> Result<(), sqlx::Error> {
+) -> Result<Pending, rusqlite::Error> {
     let names: Vec<&str> = layout.names().iter().map(|(name, _)| *name).collect();
     let (names, table) = (names.join(", "), table(mapping.entity));
-    let inner = format!("SELECT id, {names} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2");
-    // NULL would be left out. Of a text it means the same as nothing; else a value has a sign in front.
-    let value = |(index, (name, codec)): (usize, &(&str, Codec))| match (codec, layout.may_be_null(index)) {
-        (Codec::Id, _) => format!("hex({name})"),
-        (Codec::Text | Codec::Email, true) => format!("ifnull({name}, '')"),
-        (_, true) => format!("ifnull('=' || {name}, '')"),
-        (_, false) => (*name).to_owned(),
-    };
-    let values: Vec<String> = layout.names().iter().enumerate().map(value).collect();
-    let values = values.join(", ");
-    let text = format!(
-        "SELECT COUNT(*), CAST(group_concat(concat_ws(char(31), hex(id), {values}), char(30)) AS BLOB) FROM ({inner})"
-    );
+    let text = format!("SELECT id, {names} FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2");
     // Before every key.
     let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
-    let packed = sqlx::query(AssertSqlSafe(text)).bind(&after).bind(limit).fetch_one(&mut *conn).await?;
-    let count: i64 = packed.try_get(0)?;
-    let bytes: &[u8] = packed.try_get::<Option<&[u8]>, _>(1)?.unwrap_or_default();
-    page.page.raw = bytes.len();
-    if count == 0 || unpack(layout, count, bytes, page).is_some() {
-        return Ok(());
-    }
-    let text = format!("SELECT id FROM ({inner}) ORDER BY id");
-    let keys: Vec<Uuid> =
-        sqlx::query_scalar(AssertSqlSafe(text)).bind(&after).bind(limit).fetch_all(conn).await?;
-    *page = Pending::default();
-    for key in keys {
-        page.row(key, |_| Err(Odd));
-    }
-    Ok(())
-}
-
-/// `None` when the rows are not what was asked for: some value holds a separator.
-fn unpack(layout: &Layout, count: i64, bytes: &[u8], page: &mut Pending) -> Option<()> {
-    let columns = layout.names().len();
-    let (mut start, mut seen) = (0, 0);
-    for end in memchr::memchr_iter(RECORD, bytes).chain([bytes.len()]) {
-        let record = bytes.get(start..end)?;
-        (start, seen) = (end + 1, seen + 1);
-        let mut values = [&[][..]; super::page::MOST + 1];
-        let (mut from, mut index) = (0, 0);
-        for to in memchr::memchr_iter(UNIT, record).chain([record.len()]) {
-            *values.get_mut(index)? = &record[from..to];
-            (from, index) = (to + 1, index + 1);
-        }
-        let key = Uuid::from_bytes(time::unhex(values[0])?);
-        if index != columns + 1 || page.last.is_some_and(|last| last >= key) {
-            return None;
-        }
-        page.row(key, |out| {
-            let mut raws = Raws::default();
-            for (index, (raw, text)) in raws.iter_mut().zip(&values[1..index]).enumerate() {
-                *raw = text_value(layout, index, text)?;
+    let layout = layout.clone();
+    let page = scans.each(text, (after, limit), Pending::default(), move |page, row| {
+        let key = row.get_ref(0)?.as_blob()?;
+        let key = Uuid::from_slice(key)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error.into()))?;
+        let (mut raws, mut is_odd) = (Raws::default(), false);
+        for (index, (raw, (_, codec))) in raws.iter_mut().zip(layout.names()).enumerate() {
+            match stored_value(*codec, row.get_ref(index + 1)?) {
+                Ok(value) => *raw = value,
+                Err(Odd) => is_odd = true,
             }
-            layout.write(&raws, out)
-        });
-    }
-    (seen == count).then_some(())
+        }
+        page.row(key, |out| if is_odd { Err(Odd) } else { layout.write(&raws, out) });
+        Ok(())
+    });
+    page.await
 }
 
-fn text_value<'a>(layout: &Layout, index: usize, text: &'a [u8]) -> Result<Raw<'a>, Odd> {
-    let codec = layout.names()[index].1;
-    let is_text = matches!(codec, Codec::Text | Codec::Email);
-    let text = match (layout.may_be_null(index) && !is_text, text) {
-        (true, []) => return Ok(Raw::Null),
-        (true, [b'=', value @ ..]) => value,
-        (true, _) => return Err(Odd),
-        (false, text) => text,
-    };
-    let utf8 = || std::str::from_utf8(text).map_err(|_| Odd);
-    Ok(match codec {
-        Codec::Text | Codec::Email | Codec::Word { .. } => Raw::Text(Cow::Borrowed(utf8()?)),
-        Codec::Time => Raw::Time(time::millis(text).ok_or(Odd)?),
-        Codec::Money | Codec::Int { .. } => Raw::Int(utf8()?.parse().map_err(|_| Odd)?),
-        Codec::Bool => Raw::Bool(match text {
-            b"0" => false,
-            b"1" => true,
-            _ => return Err(Odd),
-        }),
-        Codec::Id => reference(time::unhex(text).ok_or(Odd)?)?,
+fn stored_value(codec: Codec, value: ValueRef<'_>) -> Result<Raw<'_>, Odd> {
+    Ok(match (codec, value) {
+        (_, ValueRef::Null) => Raw::Null,
+        (Codec::Text | Codec::Email | Codec::Word { .. }, ValueRef::Text(text)) => {
+            Raw::Text(Cow::Borrowed(std::str::from_utf8(text).map_err(|_| Odd)?))
+        }
+        (Codec::Time, ValueRef::Text(text)) => Raw::Time(time::millis(text).ok_or(Odd)?),
+        (Codec::Money | Codec::Int { .. }, ValueRef::Integer(number)) => Raw::Int(number),
+        (Codec::Bool, ValueRef::Integer(number @ 0..=1)) => Raw::Bool(number == 1),
+        (Codec::Id, ValueRef::Blob(id)) => reference(id.try_into().map_err(|_| Odd)?)?,
+        _ => return Err(Odd),
     })
 }
 

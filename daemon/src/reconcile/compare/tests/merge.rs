@@ -286,7 +286,7 @@ macro_rules! every_pair {
 
 every_pair!(agrees, odd_rows_are_read_exactly, foreign_ids_are_counted, mutants_are_noticed);
 
-/// Texts that break a packed page, blanks, times with microseconds, a reference that carries no document's id.
+/// Texts with control characters, blanks, times with microseconds, a reference that carries no document's id.
 async fn odd_rows_are_read_exactly(sides: Sides) {
     let all: BTreeMap<u32, u8> = (0..8).map(|n| (n, 1)).collect();
     fill(&sides, &all, &all).await;
