@@ -1,6 +1,8 @@
 //! What an administrator of the machine may do without the API: make the first operator, open the document database.
 //! Opens the databases directly, also while the daemon runs.
 
+use std::str::FromStr as _;
+
 use anyhow::{Context as _, bail};
 use astrops_api::{
     Secret,
@@ -10,6 +12,7 @@ use astrops_api::{
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::{
     accounts,
@@ -57,15 +60,32 @@ pub async fn open_documents(config: &Config) -> Result<Documents, DocumentsError
     Documents::open(config.documents.url.expose_secret()).await
 }
 
-/// Compares all rows of an entity on both sides. Both databases stay as they are: ours is not migrated.
+/// Compares all rows of an entity on both sides. Both databases stay as they are: ours is not migrated, and no file is
+/// made.
 ///
 /// # Errors
-/// When one of them cannot be opened.
+/// When one of them is not there or cannot be opened.
 pub async fn compare(config: &Config, entity: EntityType) -> Result<Comparison, Trouble> {
-    let documents = open_documents(config).await?;
+    let why = |key: &str| {
+        format!("there is no such file, and comparing makes none: check {key}, or start the daemon once")
+    };
+    if let Some(at) = missing_file(config.documents.url.expose_secret()) {
+        return Err(DocumentsError::Unreachable { at, why: why("documents.url") }.into());
+    }
+    if let Some(at) = missing_file(config.database.url.expose_secret()) {
+        return Err(sqlx::Error::Configuration(format!("{at}: {}", why("database.url")).into()).into());
+    }
+    let documents = Documents::open(config.documents.url.expose_secret()).await?;
     let opened = Db::connect(config.database.url.expose_secret()).await;
     let db = opened.map_err(|error| sqlx::Error::Configuration(error.into()))?;
     Ok(Comparison::new(db, documents, config.reconcile.mapping(entity)))
+}
+
+/// The file that a `sqlite:` URL names, when it is not there.
+fn missing_file(url: &str) -> Option<String> {
+    let options = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok()).flatten()?;
+    let file = options.get_filename();
+    (!file.exists()).then(|| file.display().to_string())
 }
 
 /// Makes a user in the configured database.

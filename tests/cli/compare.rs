@@ -32,6 +32,11 @@ impl Desk {
 #[test]
 fn what_differs_is_told_and_nothing_is_changed() {
     let desk = Desk::new();
+    let refused = desk.says("reconcile compare", "");
+    assert_ne!(refused.code, 0);
+    assert!(refused.err.contains("comparing makes none: check documents.url"), "{}", refused.err);
+    assert!(!desk.folder.path().join("data/customer.db").exists(), "nothing is made by looking");
+    assert_eq!(desk.says("documents init", "").code, 0);
     let compared = desk.says("reconcile compare", "");
     assert_eq!(compared.code, 0, "{}", compared.err);
     assert!(

@@ -120,10 +120,16 @@ async fn select(
             let mut columns = Columns::new();
             for &(column, codec) in &wanted {
                 let value = match codec {
+                    // Somebody's hand wrote what is no text, or no time: a fault of this row, not of the read.
                     Codec::Text | Codec::Email | Codec::Word { .. } => {
-                        row.try_get::<Option<String>, _>(column)?.map(RelValue::Text)
+                        match row.try_get::<Option<String>, _>(column) {
+                            Ok(text) => text.map(RelValue::Text),
+                            Err(error) => {
+                                let bytes: Vec<u8> = row.try_get(column).map_err(|_| error)?;
+                                Some(RelValue::Odd(String::from_utf8_lossy(&bytes).into_owned()))
+                            }
+                        }
                     }
-                    // Somebody's hand wrote a text that is no time: a fault of this row, not of the read.
                     Codec::Time => match row.try_get::<Option<DateTime<Utc>>, _>(column) {
                         Ok(time) => time.map(RelValue::Time),
                         Err(error) => Some(RelValue::Odd(row.try_get(column).map_err(|_| error)?)),

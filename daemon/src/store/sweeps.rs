@@ -79,6 +79,8 @@ pub struct State {
     pub performed: Amount,
     /// What a person allowed it to change.
     pub allowed: Option<Amount>,
+    /// What it last asked a person.
+    pub asked: String,
 }
 
 impl State {
@@ -144,6 +146,14 @@ impl From<Row> for StoredSweep {
 }
 
 impl StoredSweep {
+    /// Whether its schedule lets it look anew although it waits for a person. One that was stopped in the middle of its
+    /// repairs does not: somebody writes beside it.
+    pub fn looks_again(&self) -> bool {
+        self.status == SweepStatus::NeedsApproval
+            && self.mode == SweepMode::Incremental
+            && self.stage == SweepStage::Recheck
+    }
+
     /// As the API shows it. A sweep whose job has ended waits for somebody to resume it.
     pub fn view(self) -> Sweep {
         let (status, text) = if self.status == SweepStatus::Running && self.is_orphan {
@@ -249,7 +259,8 @@ pub async fn steer(
 ) -> Result<bool, sqlx::Error> {
     on!(tx, |conn| {
         let steered = sqlx::query(
-            "UPDATE recon_sweeps SET status = $3, text = $4, state = $5, job_id = $6, updated_at = $7, ended_at = $8
+            "UPDATE recon_sweeps SET status = $3, text = $4, state = $5, job_id = $6, updated_at = $7, ended_at = $8,
+                                     stage = $9
               WHERE id = $1 AND status = $2",
         )
         .bind(sweep.id)
@@ -260,6 +271,7 @@ pub async fn steer(
         .bind(sweep.job.0)
         .bind(now)
         .bind(sweep.ended_at)
+        .bind(sweep.stage.as_str())
         .execute(conn)
         .await?;
         Ok(steered.rows_affected() == 1)

@@ -31,6 +31,7 @@ stories_on_both_sides!(
     a_sweep_that_would_change_too_much_asks_first,
     an_incremental_sweep_sees_what_changed_since,
     an_incremental_sweep_is_judged_by_all_rows,
+    an_incremental_sweep_that_waits_for_a_person_looks_again,
     a_sweep_is_paused_resumed_and_cancelled,
     a_sweep_goes_on_behind_its_last_page_after_a_restart,
     a_dry_run_tells_and_writes_nothing,
@@ -321,6 +322,41 @@ async fn an_incremental_sweep_is_judged_by_all_rows(daemon: TestDaemon) {
         .await;
     behind.set(Collection::Events, launch.id.into(), doc! { "venue": "Vandenberg" }).await;
     assert_eq!(swept(&daemon, SweepMode::Incremental).await.counts.repaired, 1);
+    daemon.stop().await;
+}
+
+async fn an_incremental_sweep_that_waits_for_a_person_looks_again(daemon: TestDaemon) {
+    let daemon = adjusted(daemon, 0).await;
+    let behind = Behind::of(&daemon).await;
+    let ids = many(&daemon, 22).await;
+    let right = behind.get(Collection::Events, ids[0].into()).await.unwrap().get("price").unwrap().clone();
+    let price = async |id: &LaunchId, price: Bson| {
+        let touched = bson::DateTime::from_millis(daemon.now().timestamp_millis());
+        behind.set(Collection::Events, (*id).into(), doc! { "price": price, "updatedAt": touched }).await;
+    };
+    for id in &ids[1..] {
+        price(id, Bson::Int32(1)).await;
+    }
+    let begun = begin(&daemon, SweepMode::Incremental).await;
+    let asks = async |text: &str| {
+        let asked = |sweep: &Sweep| sweep.status == SweepStatus::NeedsApproval && sweep.text.contains(text);
+        when(&daemon, begun.id, asked).await
+    };
+    asks("it would change 21 rows").await;
+    // The schedule goes on with the same sweep, which tells what is so by now.
+    price(&ids[0], Bson::Int32(1)).await;
+    daemon.operator.trigger_schedule("reconcile-incremental").await.unwrap();
+    let asked = asks("it would change 22 rows").await;
+    assert_eq!(asked.counts.repaired, 0, "{asked:#?}");
+    // Somebody put most of them right: the rest may be repaired without asking.
+    for id in &ids[..20] {
+        price(id, right.clone()).await;
+    }
+    daemon.pass(TimeDelta::seconds(1));
+    daemon.operator.trigger_schedule("reconcile-incremental").await.unwrap();
+    let done = when(&daemon, begun.id, |sweep| sweep.status.is_final()).await;
+    assert_eq!((done.status, done.counts.repaired), (SweepStatus::Completed, 2), "{done:#?}");
+    daemon.settled().await;
     daemon.stop().await;
 }
 

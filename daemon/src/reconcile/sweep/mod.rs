@@ -8,6 +8,8 @@
 //! that stores how far it is, so that a pause, a cancellation and a crash cost at most one page. A sweep that was taken
 //! over by another job stops the first one by that transaction.
 //!
+//! An incremental sweep that waits for a person looks again each time that its schedule is due.
+//!
 //! Limits: one sweep of each mode at a time. Rows that somebody writes while they are compared may be noted as differing;
 //! that is what the recheck is for. An incremental sweep sees what touches `updatedAt`; the full one sees the rest.
 
@@ -132,6 +134,14 @@ impl Sweeper {
             None => sweeps::open(&mut tx, mode).await?,
         };
         let taken = match found {
+            // It waits for a person while more changes: what it asks is to be true, and it asks only while it must.
+            Some(mut sweep) if subject.is_none() && sweep.looks_again() => {
+                let State { allowed, asked, .. } = sweep.state;
+                sweep.state = State { allowed, asked, ..State::default() };
+                (sweep.status, sweep.stage, sweep.job) = (SweepStatus::Running, SweepStage::Compare, job);
+                sweeps::steer(&mut tx, &sweep, SweepStatus::NeedsApproval, now).await?;
+                Ok(sweep)
+            }
             Some(sweep) if sweep.status != SweepStatus::Running => {
                 Err(format!("sweep {} is {}: {}", sweep.id, sweep.status, sweep.text))
             }
@@ -194,11 +204,12 @@ impl Drive<'_> {
                     some => format!("{some} were written before"),
                 };
                 let text = format!("{why}; {written}: approve or cancel sweep {}", self.sweep.id);
+                let is_new = self.sweep.state.asked != text;
                 let asked = self.ask(&text).await;
                 let verdict = if asked.is_ok() { Verdict::Done } else { Verdict::Retry };
                 Outcome {
                     event_type: EventType::Reconcile,
-                    severity: Some(Severity::Warning),
+                    severity: is_new.then_some(Severity::Warning),
                     ..Outcome::new(verdict, format!("{task}: {text}"))
                 }
             }
@@ -262,15 +273,19 @@ impl Drive<'_> {
         self.save(tx).await
     }
 
-    /// Stops until a person has decided.
+    /// Stops until a person has decided. What was asked before is not told again.
     async fn ask(&mut self, text: &str) -> Result<(), Halt> {
         self.sweep.status = SweepStatus::NeedsApproval;
         text.clone_into(&mut self.sweep.text);
+        let is_new = self.sweep.state.asked != text;
+        text.clone_into(&mut self.sweep.state.asked);
         let mut tx = self.engine.db().write().await?;
-        let told = format!("{} sweep {}: {text}", self.sweep.mode, self.sweep.id);
-        let clock = &self.engine.context.clock;
-        let entry = Entry::new(clock, EventType::Reconcile, Severity::Warning, told).job(self.sweep.job);
-        logs::insert(&mut tx, &[entry.into()]).await?;
+        if is_new {
+            let told = format!("{} sweep {}: {text}", self.sweep.mode, self.sweep.id);
+            let clock = &self.engine.context.clock;
+            let entry = Entry::new(clock, EventType::Reconcile, Severity::Warning, told).job(self.sweep.job);
+            logs::insert(&mut tx, &[entry.into()]).await?;
+        }
         self.save(tx).await
     }
 

@@ -50,8 +50,14 @@ fn content(codec: Codec, is_sqlite: bool) -> BoxedStrategy<String> {
     };
     match codec {
         Codec::Text => {
-            prop_oneof![4 => texts("\\PC{0,20}"), 1 => texts("[ \t\u{a0}\u{1f}\u{1e}\u{0}=\"\\\\a]{0,4}")]
-                .boxed()
+            // Only SQLite keeps what is no UTF-8.
+            let broken = if is_sqlite { "CAST(x'41ff' AS TEXT)" } else { "'A'" };
+            prop_oneof![
+                40 => texts("\\PC{0,20}"),
+                10 => texts("[ \t\u{a0}\u{1f}\u{1e}\u{0}=\"\\\\a]{0,4}"),
+                1 => Just(broken.to_owned()),
+            ]
+            .boxed()
         }
         Codec::Email => texts("[ aA@.=\u{130}ß\u{1f}\u{0}]{0,6}").boxed(),
         Codec::Time if is_sqlite => {
