@@ -342,7 +342,8 @@ async fn change(
             row.push_bind(id.to_hex()).push_bind(text);
         });
         let table = collection.name();
-        query.push(format!(") UPDATE {table} SET doc = made.doc FROM made WHERE _id = made.id"));
+        // Without the plus it might read the whole table and look for each of its rows among these.
+        query.push(format!(") UPDATE {table} SET doc = made.doc FROM made WHERE _id = +made.id"));
         query.build().execute(&mut *tx).await?;
     }
     Ok(outcomes)

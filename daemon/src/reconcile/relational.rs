@@ -212,6 +212,9 @@ macro_rules! push_rows {
     };
 }
 
+/// Without it SQLite reads the whole table and looks for each of its rows among the given ones.
+const PLUS: Sql = Sql { sqlite: "+", postgres: "" };
+
 async fn update(
     tx: &mut Tx,
     kind: EntityType,
@@ -219,7 +222,7 @@ async fn update(
     rows: &[&Written<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (table, columns) = (table(kind), named(given, ", "));
+    let (table, columns, plus) = (table(kind), named(given, ", "), tx.text(&PLUS));
     on!(tx, |conn| {
         let mut query = QueryBuilder::<DB>::new(format!("WITH given (id{columns}) AS ("));
         push_rows!(query, given, rows);
@@ -233,7 +236,7 @@ async fn update(
         for column in nulls {
             query.push(format!(", {column} = NULL"));
         }
-        query.push(format!(" FROM given WHERE {table}.id = given.id"));
+        query.push(format!(" FROM given WHERE {table}.id = {plus}given.id"));
         query.build().execute(conn).await.map(drop)
     })
 }
