@@ -128,3 +128,74 @@ pub async fn finish(
         Ok(gone.into_iter().collect())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        db::Db,
+        store::reconcile::{NewLink, StoredLink, agree, links},
+        testing::{contract, noon},
+    };
+
+    const KIND: EntityType = EntityType::Booking;
+
+    contract!(
+        one_intent_at_a_time_is_begun_and_ended_by_its_id,
+        what_was_remembered_meanwhile_is_not_overwritten,
+    );
+
+    fn entity(number: u8) -> EntityId {
+        EntityId(astrops_api::ids::embed([number; 12]))
+    }
+
+    fn intent(entity: EntityId) -> NewIntent {
+        NewIntent {
+            id: Uuid::new_v4(), entity, job: JobId(Uuid::new_v4()), plan: json!({ "text": "ä\"\n" })
+        }
+    }
+
+    async fn one_intent_at_a_time_is_begun_and_ended_by_its_id(db: Db) {
+        let mut tx = db.write().await.unwrap();
+        let [one, two, three] = [1, 2, 3].map(entity);
+        let first = [intent(one), intent(two)];
+        let begun = begin(&mut tx, KIND, &first, noon()).await.unwrap();
+        assert_eq!(begun, BTreeSet::from([one.0, two.0]));
+        let second = [intent(two), intent(three)];
+        assert_eq!(begin(&mut tx, KIND, &second, noon()).await.unwrap(), BTreeSet::from([three.0]));
+        let kept = of(&mut tx, KIND, &[two]).await.unwrap().remove(&two.0).unwrap();
+        assert_eq!((kept.id, kept.job_id), (first[1].id, first[1].job.0));
+        assert_eq!(kept.plan.0, first[1].plan);
+        // By the id that is not there any more nothing ends.
+        let ended = finish(&mut tx, KIND, &[(one, first[0].id), (two, second[0].id)]).await.unwrap();
+        assert_eq!(ended, BTreeSet::from([first[0].id]));
+        let left = of(&mut tx, KIND, &[one, two, three]).await.unwrap();
+        assert_eq!(left.into_keys().collect::<BTreeSet<_>>(), BTreeSet::from([two.0, three.0]));
+    }
+
+    async fn what_was_remembered_meanwhile_is_not_overwritten(db: Db) {
+        let mut tx = db.write().await.unwrap();
+        let [one, two] = [1, 2].map(entity);
+        let link = |amount: i64, digest: Option<Vec<u8>>| StoredLink {
+            base: json!({ "amount": amount }),
+            deleted: false,
+            digest,
+            version: 0,
+        };
+        let (first, second, third) = (link(1, Some(vec![0xab; 16])), link(2, None), link(3, None));
+        let new = |entity, seen, link| NewLink { entity, seen, link };
+        let both = [new(one, None, &first), new(two, None, &first)];
+        agree(&mut tx, KIND, &both, noon()).await.unwrap();
+        let seen = links(&mut tx, KIND, &[one, two]).await.unwrap();
+        assert!(seen.values().all(|seen| seen.says(&first) && seen.version == 1), "{seen:?}");
+        agree(&mut tx, KIND, &[new(one, seen.get(&one.0), &second)], noon()).await.unwrap();
+        // The second has it from before, the third from nowhere.
+        let late = [new(one, seen.get(&one.0), &third), new(two, None, &third)];
+        agree(&mut tx, KIND, &late, noon()).await.unwrap();
+        let kept = links(&mut tx, KIND, &[one, two]).await.unwrap();
+        assert!(kept[&one.0].says(&second) && kept[&one.0].version == 2, "{kept:?}");
+        assert!(kept[&two.0].says(&first) && kept[&two.0].version == 1, "{kept:?}");
+    }
+}

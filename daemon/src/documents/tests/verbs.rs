@@ -7,6 +7,7 @@ use super::*;
 contract!(
     what_is_unique_is_a_named_outcome,
     of_two_writers_exactly_one_wins,
+    of_many_changes_each_is_made_for_itself,
     a_change_that_cannot_be_made_writes_nothing,
     pages_hold_every_document_once,
     changes_come_in_order_with_equal_times,
@@ -61,6 +62,27 @@ async fn what_is_unique_is_a_named_outcome(documents: Documents) {
             documents.compare_and_set(Collection::Bookings, &[change]).await.unwrap(),
             [Changed::Done]
         );
+    }
+}
+
+async fn of_many_changes_each_is_made_for_itself(documents: Documents) {
+    let names = ["ana@example.com", "leo@example.com", "eva@example.com", "tom@example.com"];
+    let users: Vec<_> = (1..).zip(names).map(|(n, email)| user(n, email)).collect();
+    assert_eq!(documents.insert(Collection::Users, &users).await.unwrap(), vec![Inserted::Done; 4]);
+    let changes = [
+        change(4, "email", names[3], "new@example.com"),
+        change(2, "email", names[1], names[0]),
+        change(3, "email", "other@example.com", "never@example.com"),
+        change(1, "email", names[0], "first@example.com"),
+    ];
+    let outcomes = documents.compare_and_set(Collection::Users, &changes).await.unwrap();
+    let [done, taken, stale, last] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+    assert_eq!((done, stale, last), (&Changed::Done, &Changed::Stale, &Changed::Done));
+    assert!(matches!(taken, Changed::Done | Changed::Taken(_)), "by who came first: {taken:?}");
+    let second = if *taken == Changed::Done { names[0] } else { names[1] };
+    for (n, email) in (1..).zip(["first@example.com", second, names[2], "new@example.com"]) {
+        let stored = read(&documents, Collection::Users, n).await;
+        assert_eq!(stored.get_str("email").ok(), Some(email));
     }
 }
 
