@@ -203,10 +203,11 @@ struct Pairing {
     user: String,
 }
 
-/// By pairs: all active bookings of these users for these launches would be many more.
+/// By pairs: all active bookings of these users for these launches would be many more. CROSS JOIN makes SQLite go by the
+/// pairs: without statistics it would go through all active bookings for each.
 const TWINS: Sql = Sql {
     sqlite: "SELECT unhex(value->>'id'), other.id FROM json_each($1)
-               JOIN bookings other ON other.user_id = unhex(value->>'user') AND other.launch_id = unhex(value->>'launch')
+              CROSS JOIN bookings other ON other.user_id = unhex(value->>'user') AND other.launch_id = unhex(value->>'launch')
                 AND other.status IN ('confirmed', 'pending') AND other.id <> unhex(value->>'id')",
     postgres: "SELECT asked.id, other.id
                  FROM jsonb_to_recordset($1) AS asked (id UUID, launch UUID, \"user\" UUID)
