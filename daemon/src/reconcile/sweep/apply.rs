@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Entities that go through each step together.
-const BATCH: i64 = 256;
+const BATCH: i64 = 512;
 
 /// Who refers to others comes first: what is deleted is then no longer in use, and the counters of a launch follow from
 /// its bookings. What is new and referred to is made with the first who needs it.
