@@ -32,7 +32,8 @@ impl Default for Pace {
 impl Pace {
     /// With pages of about so many bytes at most, and of so many rows.
     pub fn new(bytes: usize, bounds: RangeInclusive<u32>) -> Self {
-        let rows = 1_000.clamp(*bounds.start(), *bounds.end());
+        // Few at first: nobody knows yet how large they are.
+        let rows = *bounds.start();
         Self { bytes, bounds, rows, best: f64::INFINITY }
     }
 
