@@ -11,9 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{
-    CRASHES, Context, reap,
+    CRASHES, Context,
     store::Claim,
-    tests::{claim, context, enqueue, find, mark, new_job, settle, settlement},
+    tests::{claim, context, enqueue, find, mark, new_job, reap, settle, settlement},
 };
 use crate::{
     store::jobs::{self, NewJob, Ordered},

@@ -71,13 +71,13 @@ pub async fn reaper(context: Context, stop: CancellationToken) {
     }
 }
 
-/// Takes back every job in the hands of no living node; answers how many.
+/// Takes back every job in the hands of no living node but this one; answers how many.
 pub async fn reap(context: &Context) -> Result<usize, sqlx::Error> {
     let mut taken = 0;
     loop {
         let now = context.clock.now();
         let mut tx = context.db.write().await?;
-        let orphans = store::orphans(&mut tx, now, BATCH).await?;
+        let orphans = store::orphans(&mut tx, context.node, now, BATCH).await?;
         if orphans.is_empty() {
             nodes::bury_dead(&mut tx, now).await?;
             tx.commit().await?;

@@ -259,14 +259,22 @@ pub struct Orphan {
 
 const ORPHANS: Sql = Sql {
     sqlite: "SELECT id, fence, lease_owner, phase, attempt, crashes, delivery, started_at FROM jobs
-              WHERE status = 'processing' AND lease_owner NOT IN (SELECT id FROM nodes WHERE lease_until >= $1) LIMIT $2",
+              WHERE status = 'processing' AND lease_owner <> $3
+                AND lease_owner NOT IN (SELECT id FROM nodes WHERE lease_until >= $1) LIMIT $2",
     postgres: "SELECT id, fence, lease_owner, phase, attempt, crashes, delivery, started_at FROM jobs
-                WHERE status = 'processing' AND lease_owner NOT IN (SELECT id FROM nodes WHERE lease_until >= $1) LIMIT $2
+                WHERE status = 'processing' AND lease_owner <> $3
+                  AND lease_owner NOT IN (SELECT id FROM nodes WHERE lease_until >= $1) LIMIT $2
                   FOR UPDATE SKIP LOCKED",
 };
 
-/// Up to `limit` jobs in the hands of no living node.
-pub async fn orphans(tx: &mut Tx, now: DateTime<Utc>, limit: i64) -> Result<Vec<Orphan>, sqlx::Error> {
+/// Up to `limit` jobs in the hands of no living node. Whoever asks lives, whatever its lease says: it may have been
+/// suspended with the machine, and goes on with its jobs.
+pub async fn orphans(
+    tx: &mut Tx,
+    asks: NodeId,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Orphan>, sqlx::Error> {
     let sql = tx.text(&ORPHANS);
-    on!(tx, |conn| sqlx::query_as(sql).bind(now).bind(limit).fetch_all(conn).await)
+    on!(tx, |conn| sqlx::query_as(sql).bind(now).bind(limit).bind(asks.0).fetch_all(conn).await)
 }

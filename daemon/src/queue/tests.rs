@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, Handler, LEASE, Outcome, Queue, Run, Verdict, reap,
+    Context, Handler, LEASE, Outcome, Queue, Run, Verdict,
     store::{self, Claim, Mark, Settlement},
 };
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
 contract!(
     claims_come_in_order_and_only_once,
     a_late_worker_changes_nothing,
+    a_node_that_was_suspended_keeps_its_jobs,
     a_dead_nodes_jobs_go_back_and_only_running_ones_are_blamed,
     a_mail_whose_node_died_at_the_dot_is_left_to_a_person,
     the_third_crash_ends_a_job,
@@ -48,6 +49,12 @@ contract!(
 pub fn context(db: &Db) -> Context {
     let clock = Clock::mock(noon());
     Context { db: db.clone(), node: NodeId(clock.new_id()), clock }
+}
+
+/// Another node takes jobs back.
+pub async fn reap(context: &Context) -> Result<usize, sqlx::Error> {
+    let node = NodeId(context.clock.new_id());
+    super::reap(&Context { node, ..context.clone() }).await
 }
 
 pub fn new_job(context: &Context) -> NewJob {
@@ -163,6 +170,18 @@ async fn a_late_worker_changes_nothing(db: Db) {
     let attempts = jobs::attempts(&mut tx, job.id).await.unwrap();
     let outcomes: Vec<AttemptOutcome> = attempts.iter().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, [AttemptOutcome::Crashed, AttemptOutcome::Ok]);
+}
+
+async fn a_node_that_was_suspended_keeps_its_jobs(db: Db) {
+    let context = context(&db);
+    let job = new_job(&context);
+    enqueue(&context, std::slice::from_ref(&job)).await;
+    mark(&context, &claim(&context, 1).await[0], None).await;
+    context.clock.advance(LEASE + LEASE);
+    // It looks for dead nodes before it has renewed its lease, and its job still runs.
+    assert_eq!(super::reap(&context).await.unwrap(), 0);
+    assert_eq!(find(&context, job.id).await.status, JobStatus::Processing);
+    assert_eq!(reap(&context).await.unwrap(), 1, "another one may take it for dead");
 }
 
 async fn a_dead_nodes_jobs_go_back_and_only_running_ones_are_blamed(db: Db) {
