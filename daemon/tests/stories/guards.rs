@@ -30,6 +30,7 @@ stories_on_both_sides!(
     nobody_books_a_cancelled_launch_by_a_document,
     what_our_side_refuses_is_told,
     a_time_that_is_none_stops_no_sweep,
+    what_was_deleted_and_lives_again_is_asked_about,
 );
 
 /// Differences need not settle.
@@ -208,4 +209,22 @@ async fn behind_or_not(behind: &Behind, launch: &astrops_api::launches::Launch, 
     if behind.get(Collection::Events, launch.id.into()).await.is_some() {
         behind.set(Collection::Events, launch.id.into(), doc! { "venue": venue }).await;
     }
+}
+
+async fn what_was_deleted_and_lives_again_is_asked_about(daemon: TestDaemon) {
+    let (daemon, behind) = impatient(daemon).await;
+    let supplier = daemon.sign_in("sue@example.com", Role::Supplier, None).await;
+    let launch = supplier.create_launch(&daemon.new_launch(5)).await.unwrap();
+    swept(&daemon, SweepMode::Full).await;
+    behind.remove(Collection::Events, Some(launch.id.into())).await;
+    swept(&daemon, SweepMode::Full).await;
+    daemon.pass(TimeDelta::minutes(11));
+    assert_eq!(swept(&daemon, SweepMode::Full).await.counts.repaired, 1);
+    assert!(asked(&daemon).await.is_empty());
+    // Somebody puts it on sale again, and the customers' side has no such launch.
+    daemon.change("UPDATE launches SET is_active = (1 = 1), updated_at = '2026-03-02T12:30:00+00:00'").await;
+    let sweep = swept(&daemon, SweepMode::Incremental).await;
+    assert_eq!((sweep.counts.repaired, sweep.counts.conflicts), (0, 1), "{sweep:#?}");
+    assert!(asked(&daemon).await[0].contains("deleted on the document side"), "{:?}", asked(&daemon).await);
+    daemon.stop().await;
 }

@@ -119,6 +119,11 @@ fn missing(mapping: &Mapping, situation: &Situation, record: &Record, side: Side
     match (&situation.history, situation.choices.deletion()) {
         (_, Some(kept)) if kept != side => create(mapping, situation, record, side),
         (History::Agreed(_), Some(_)) => delete(plan, record, side, guards::booked(side, &situation.facts)),
+        // Somebody has made what was left of it active again.
+        (History::Deleted, chosen) if is_alive(mapping, record) => {
+            let asks = Some(Reason::DeletedAndChanged(side)).filter(|_| chosen.is_none());
+            delete(plan, record, side, asks.or_else(|| guards::booked(side, &situation.facts)))
+        }
         (History::Deleted, _) => plan,
         (History::New, _) => create(mapping, situation, record, side),
         (History::Agreed(_), None) if !situation.facts.grace_over => {
@@ -138,6 +143,13 @@ fn missing(mapping: &Mapping, situation: &Situation, record: &Record, side: Side
             plan
         }
     }
+}
+
+/// Whether a row is more than what a deletion leaves of it.
+pub fn is_alive(mapping: &Mapping, record: &Record) -> bool {
+    let at = |name: &str| mapping.index(name).map(|index| record.at(index));
+    at("isActive") == Some(&Value::Bool(true))
+        || at("status").is_some_and(|status| *status != Value::Word("cancelled"))
 }
 
 /// The row, which is missing on `side`, is deleted on the other too, unless a reason forbids it.

@@ -16,6 +16,7 @@ use crate::{
         core::{
             codec::{self, Links},
             digest::Digest,
+            merge::is_alive,
             value::{Base, Id, Pair, Record, Side},
         },
         engine::{Engine, Trouble},
@@ -248,6 +249,9 @@ impl Engine {
         let (mut differing, mut agreed) = (Vec::new(), Vec::new());
         for &id in entities {
             let object = ids::extract(id.0).unwrap_or_default();
+            let deleted = links.get(&id.0).is_some_and(|link| link.deleted);
+            let left = ours.get(&id.0).and_then(Option::as_ref);
+            let is_back = left.is_some_and(|record| is_alive(mapping, record));
             let how = match (documents.remove(&object), ours.remove(&id.0)) {
                 (None, Some(_)) => DriftKind::MissingDocument,
                 (Some(_), None) => DriftKind::MissingRelational,
@@ -269,11 +273,10 @@ impl Engine {
                 // Both are there, or neither is any more.
                 (Some(_), Some(_)) | (None, None) => DriftKind::Differs,
             };
-            let deleted = links.get(&id.0).is_some_and(|link| link.deleted);
             let is_missing = matches!(how, DriftKind::MissingDocument | DriftKind::MissingRelational);
             let never_was =
                 how == DriftKind::Differs && !links.contains_key(&id.0) && !documents.contains_key(&object);
-            if !(deleted && (is_missing || never_was)) {
+            if !(deleted && ((is_missing && !is_back) || never_was)) {
                 differing.push((id, how));
             }
         }

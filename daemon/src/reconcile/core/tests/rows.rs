@@ -125,9 +125,16 @@ fn a_row_that_vanished_is_deleted_on_the_other_side_after_the_grace_time() {
         assert_eq!(plan.actions.of(side), &Action::Delete(record));
         assert_eq!(plan.history, History::Deleted);
         assert_eq!(planned(entity, &carried_out(&situation, &plan)).1, "No changes");
-        // What is left of a deleted row stays as it is and makes no new one.
+        // What is left of a deleted row stays as it is and makes no new one; what lives again is a person's.
         situation.history = History::Deleted;
-        assert_eq!(planned(entity, &situation).1, "No changes");
+        assert_eq!(planned(entity, &situation).1, "1 conflict: deletion");
+        let end = if entity == BOOKING {
+            ("status", Value::Word("cancelled"))
+        } else {
+            ("isActive", Value::Bool(false))
+        };
+        let left = only(side, History::Deleted, row(side, entity, &[end]));
+        assert_eq!(planned(entity, &left).1, "No changes");
         // Both gone: remembered as deleted.
         let gone = Situation { history: agreed(entity, &[]), ..Situation::default() };
         assert_eq!(planned(entity, &gone).0.history, History::Deleted);
