@@ -1,5 +1,6 @@
 //! The console as an operator meets it, without terminal and network.
 
+mod decisions;
 mod drift;
 mod entities;
 mod snapshots;

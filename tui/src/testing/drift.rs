@@ -198,6 +198,7 @@ pub fn changes(number: usize) -> Arc<ChangePage> {
 pub fn decided_job(number: usize, status: &str, error: Option<&str>) -> Job {
     let mut value = serde_json::to_value(job(1)).unwrap();
     let more = json!({"id": id(number), "type": "RECONCILIATION", "status": status, "errorMessage": error,
+        "notification": null, "uniqueKey": format!("decide:booking:{}", entity(2, 0)),
         "reconciliation": {"entityType": "booking", "entityId": entity(2, 0), "changesLog": "Updated 2 fields: quantity, amount"}});
     value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     typed(value)
