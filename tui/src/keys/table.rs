@@ -388,7 +388,7 @@ pub const TABLE: &[Binding] = &[
         .does("Writes what the preview shows, after 10 seconds in which u takes it back.")
         .changes("astrops reconcile resolve CONFLICT --set FIELD=SIDE --reason TEXT --hold 10")
         .hint("write"),
-    row(A::Undo, &[Drift, Resolve, History], &["u"], "take back")
+    row(A::Undo, &[Drift, Sweeps, Resolve, History], &["u"], "take back")
         .does("Takes back what is not written yet; on a change that is written it asks to revert that.")
         .menu()
         .twin("astrops jobs cancel ID"),
@@ -460,6 +460,8 @@ pub const TABLE: &[Binding] = &[
     row(A::Mouse, &[Everywhere], &["F2"], "mouse")
         .does("Takes the wheel for scrolling, or leaves the mouse to your terminal."),
     row(A::Suspend, &[Everywhere], &["ctrl-z"], "suspend").does("Goes to the shell; `fg` comes back."),
+    row(A::Messages, &[Everywhere], &["m"], "messages")
+        .does("Shows in full what the status line says and said."),
     row(A::Diagnostics, &[Everywhere], &[], "diag")
         .does("Shows latency, frame time, rows and drops of the console."),
     row(A::SignOut, &[Everywhere], &[], "sign out")

@@ -69,7 +69,9 @@ impl Confirm {
             _ => return Vec::new(),
         };
         if !yes {
-            return vec![Effect::Close, Effect::note("nothing was done")];
+            // Where nothing would have changed, "nothing was done" would sound like news of something else.
+            let note = self.changes.then(|| Effect::note("nothing was done"));
+            return std::iter::once(Effect::Close).chain(note).collect();
         }
         // The connection may have gone while the question stood.
         if let (true, Err(reason)) = (self.changes, context.may_change()) {

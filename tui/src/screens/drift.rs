@@ -61,6 +61,7 @@ use astrops_api::{
     reconciliation::Mappings,
     vocabulary::{EntityType, JobType, SweepStatus},
 };
+use chrono::{DateTime, Utc};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use self::{
@@ -126,6 +127,16 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// What was decided and is about to be written; `here` says whether this is the screen that is shown.
+    pub fn pending(&self, here: bool, context: &Context<'_>) -> Option<String> {
+        self.holds.words(here, context.link.is_live(), context.now)
+    }
+
+    /// What to know before the console is left.
+    pub fn before_leaving(&self, now: DateTime<Utc>) -> Option<String> {
+        self.holds.before_leaving(now)
+    }
+
     fn mappings(&self) -> Option<&Mappings> {
         self.mappings.as_deref()
     }
@@ -234,7 +245,7 @@ impl Drift {
                     self.pane_due.hurry();
                 }
             }
-            Update::JobsMissed | Update::EventsMissed => self.hurry(),
+            Update::EventsMissed => self.hurry(),
             // Whatever was asked before is not answered any more.
             Update::Link(LinkState::Connecting) => {
                 self.open.forget();
@@ -402,6 +413,11 @@ impl Screen for Drift {
                 }
                 return self.holds.update(jobs);
             }
+            Update::Job(detail) => return self.holds.update([&detail.job]),
+            Update::JobsMissed => {
+                self.hurry();
+                return self.holds.ask();
+            }
             other => {
                 self.take_in(other, context);
                 return Vec::new();
@@ -412,11 +428,12 @@ impl Screen for Drift {
     }
 
     fn tick(&mut self, visible: bool, context: &Context<'_>) -> Vec<Effect> {
+        let mut effects = self.holds.tick(context.now);
         if !visible || !context.link.is_live() {
-            return Vec::new();
+            return effects;
         }
         let calm = if self.view == View::Sweeps && self.is_sweeping() { BUSY } else { CALM };
-        let mut effects = list!(self, list => list.tick(context.now, calm));
+        effects.extend(list!(self, list => list.tick(context.now, calm)));
         if self.status_due.is_now(context.now, CALM) {
             effects.push(Effect::Ask(Request::Status));
         }
@@ -464,9 +481,10 @@ impl Screen for Drift {
         self.split.is_open()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
-        match (self.scope(), self.holds.is_empty()) {
+    fn hints(&self, context: &Context<'_>) -> &'static [(Action, &'static str)] {
+        match (self.scope(), self.holds.is_empty(context.now)) {
             (Scope::Resolve | Scope::History, false) => hints::WHILE_HELD,
+            (Scope::Drift | Scope::Sweeps, false) => hints::LISTS_WHILE_HELD,
             (Scope::Resolve, true) => hints::IN_RESOLVE,
             (Scope::History, true) => hints::IN_HISTORY,
             (Scope::Sweeps, _) if self.split.in_detail() => hints::IN_SWEEP,
@@ -475,9 +493,6 @@ impl Screen for Drift {
     }
 
     fn remark(&self, context: &Context<'_>) -> Option<String> {
-        if let Some(words) = self.holds.words(context.now) {
-            return Some(words);
-        }
         let marked = list!(&self, list => list.table.marked());
         if marked > 0 && !self.split.in_detail() {
             let marked = format::things(marked, "row");

@@ -343,7 +343,7 @@ impl Screen for Jobs {
         self.split.is_open()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
+    fn hints(&self, _context: &Context<'_>) -> &'static [(Action, &'static str)] {
         if self.split.in_detail() { IN_DETAIL } else { &[] }
     }
 

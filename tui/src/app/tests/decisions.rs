@@ -4,8 +4,8 @@ use astrops_api::jobs::JobDetail;
 
 use crate::{
     app::Settings,
-    message::Update,
-    testing::{Harness, decided_job, detail, job, jobs},
+    message::{Change, LinkState, Outcome, Request, Update},
+    testing::{Harness, decided_job, detail, job, jobs, now, resolution},
 };
 
 #[test]
@@ -31,4 +31,109 @@ fn a_decision_is_a_job_that_nobody_retries() {
         "{screen}"
     );
     assert!(!screen.contains("private fields"), "only mails have some: {screen}");
+}
+
+/// Three conflicts that were decided together just now.
+fn three_held() -> Harness {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("7 s").answer_all();
+    let held = (0..3).map(|number| (format!("launch 0000000{number}"), resolution(Some(600 + number))));
+    harness.tell(&Update::Held(held.collect()));
+    harness
+}
+
+fn ended(number: usize, status: &str, error: Option<&str>) -> Update {
+    Update::JobsChanged(vec![decided_job(600 + number, status, error)])
+}
+
+#[test]
+fn what_is_held_is_seen_everywhere_and_before_leaving() {
+    let mut harness = three_held();
+    harness.tell(&Update::Done(Change::Trigger("x".into()), Vec::new()));
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("3 decisions: written in 10 s, u takes it back"), "{screen}");
+    assert!(screen.lines().last().unwrap().contains("u TAKE BACK"), "{screen}");
+    harness.press("4");
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("3 decisions: written in 10 s; to take it back: 7, then u"), "{screen}");
+    harness.press("q");
+    assert!(harness.screen(80, 24).contains("3 decisions are written in 10 s whether you leave or not"));
+    harness.press("n");
+    assert!(!harness.screen(80, 24).contains("nothing was done"));
+    let away =
+        LinkState::Waiting { retry_in: std::time::Duration::from_secs(1), attempt: 1, reason: "away".into() };
+    harness.tell(&Update::Link(away));
+    assert!(harness.screen(80, 24).contains("3 decisions: the daemon is away"), "{}", harness.screen(80, 24));
+}
+
+#[test]
+fn every_outcome_of_a_bulk_decision_is_told_with_the_failures_in_full() {
+    let mut harness = three_held();
+    let why =
+        "either side changed since this was decided, so nothing was written; look again and decide anew";
+    harness.tell(&ended(0, "completed", None));
+    harness.tell(&ended(1, "failed", Some(why)));
+    assert!(!harness.screen(80, 24).contains("written: "), "told together");
+    harness.tell(&ended(2, "completed", None));
+    harness.press("j k");
+    let screen = harness.screen(80, 24).replace("\n ", " ");
+    let words = format!("! 2 written, 1 failed: launch 00000001: {why}");
+    assert!(screen.contains(&words), "no key takes it away: {screen}");
+    harness.press("Esc");
+    assert!(!harness.screen(80, 24).contains("1 failed"));
+    harness.press("m");
+    let screen = harness.screen(80, 24);
+    assert!(
+        screen.contains("Messages") && screen.contains("2 written, 1 failed: launch 00000001"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn taking_many_back_says_so_once() {
+    let mut harness = three_held();
+    harness.press("u");
+    assert!(
+        matches!(harness.changes()[..], [Change::Cancel(jobs)] if jobs.len() == 3),
+        "{:?}",
+        harness.asked
+    );
+    for number in 0..3 {
+        harness.tell(&ended(number, "cancelled", None));
+    }
+    let screen = harness.screen(80, 24);
+    assert!(
+        screen.contains("3 taken back, nothing was written") && !screen.contains("written in"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_decision_whose_end_was_missed_is_asked_about_and_then_given_up() {
+    let mut harness = three_held();
+    harness.asked.clear();
+    harness.tell(&Update::JobsMissed);
+    let jobs = harness.asked.iter().filter(|request| matches!(request, Request::Job(_, false)));
+    assert_eq!(jobs.count(), 3);
+    let ended = JobDetail { job: decided_job(600, "completed", None), ..(*detail(1)).clone() };
+    harness.tell(&Update::Job(ended.into()));
+    harness.app.tick(now() + chrono::TimeDelta::minutes(3));
+    let screen = harness.screen(80, 24).replace("\n ", " ");
+    assert!(
+        screen.contains("1 written, 2 without an answer: launch 00000001, launch 00000002: the job"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_long_message_takes_the_lines_that_it_needs() {
+    let mut harness = Harness::new(Settings::default());
+    let long = "word ".repeat(40) + "end";
+    let outcome = Outcome { target: "x".into(), result: Err(long) };
+    harness.tell(&Update::Done(Change::Trigger("x".into()), vec![outcome.clone()]));
+    assert!(harness.screen(80, 24).contains("end"), "{}", harness.screen(80, 24));
+    let small = harness.screen(40, 10);
+    assert!(!small.contains("end") && small.contains("... m: all"), "{small}");
+    harness.press("m");
+    assert!(harness.screen(80, 24).contains("end"));
 }

@@ -46,11 +46,10 @@ impl Drift {
             panel::paint(buffer, inner, lines.into_iter().skip(self.window.offset));
             return;
         }
-        let hold = self.holds.words(context.now);
         let mappings = self.mappings.as_deref();
         match &mut self.history {
-            Some(history) => history.draw(buffer, area, mappings, hold.as_deref(), focused, context),
-            None => self.resolve.draw(buffer, area, mappings, hold.as_deref(), focused, context),
+            Some(history) => history.draw(buffer, area, mappings, focused, context),
+            None => self.resolve.draw(buffer, area, mappings, focused, context),
         }
     }
 }

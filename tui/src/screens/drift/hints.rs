@@ -17,7 +17,15 @@ pub const IN_RESOLVE: &[(Action, &str)] = &[
     (Action::Help, "help"),
 ];
 
-/// The hints while a decision can be taken back.
+/// The hints of the lists while a decision can be taken back.
+pub const LISTS_WHILE_HELD: &[(Action, &str)] = &[
+    (Action::Undo, "TAKE BACK"),
+    (Action::Open, "decide"),
+    (Action::Status, "view"),
+    (Action::Help, "help"),
+];
+
+/// The hints beside the lists while a decision can be taken back.
 pub const WHILE_HELD: &[(Action, &str)] = &[
     (Action::Undo, "TAKE BACK"),
     (Action::Close, "back"),

@@ -35,13 +35,12 @@ impl Widths {
 }
 
 impl Resolve {
-    /// Draws itself; `hold` is what is about to be written.
+    /// Draws itself.
     pub fn draw(
         &mut self,
         buffer: &mut Buffer,
         area: Rect,
         mappings: Option<&Mappings>,
-        hold: Option<&str>,
         focused: bool,
         context: &Context<'_>,
     ) {
@@ -51,10 +50,7 @@ impl Resolve {
         if inner.height < 2 {
             return;
         }
-        let (words, style) = match (hold, self.head(context)) {
-            (Some(hold), _) => (hold.to_owned(), look.banner),
-            (None, head) => head,
-        };
+        let (words, style) = self.head(context);
         let words = text::neutral(&words);
         let room = usize::from(inner.width);
         buffer.set_stringn(
