@@ -8,7 +8,10 @@ use astrops_api::{
 };
 use uuid::Uuid;
 
-use super::{Finished, is_fault, outcome};
+use super::{
+    super::reason::{plain, reason},
+    Finished, is_fault, outcome,
+};
 use crate::{
     files::{Sides, SidesFile},
     message::{Change, Decision, HOLD_SECONDS, Outcome, Update},
@@ -22,7 +25,7 @@ pub async fn sides(client: &Client, kind: EntityType, id: EntityId) -> Result<Si
     match tokio::time::timeout(SIDES_WAIT, client.recon_diff(kind, id)).await {
         Ok(Ok(diff)) => Ok(Sides::Known(Box::new(diff))),
         Ok(Err(error)) if is_fault(&error) => Err(error),
-        Ok(Err(error)) => Ok(Sides::Refused(error.to_string())),
+        Ok(Err(error)) => Ok(Sides::Refused(reason(&error))),
         Err(_) => {
             let wait = SIDES_WAIT.as_secs();
             Ok(Sides::Refused(format!("the document database did not answer in {wait} s")))
@@ -56,7 +59,11 @@ pub async fn decide(client: &Client, decision: &Decision, dry: bool) -> Result<V
         }
         Decision::ResolveMany(mut body) => {
             (body.dry_run, body.hold_seconds) = (dry, hold);
-            return Ok(client.resolve_conflicts(&body).await?.results);
+            let mut results = client.resolve_conflicts(&body).await?.results;
+            for refused in results.iter_mut().filter_map(|result| result.refused.as_mut()) {
+                *refused = plain(refused);
+            }
+            return Ok(results);
         }
     };
     Ok(vec![Resolved { id, resolution: Some(resolution), refused: None }])
@@ -86,8 +93,12 @@ pub async fn take(client: &Client, decision: Box<Decision>, names: Vec<(Uuid, St
                 [(_, name)] => name.clone(),
                 _ => "nothing was decided".to_owned(),
             };
-            let (outcome, broken) = outcome(target, Err(error));
+            let twin = error.problem().is_some_and(|problem| problem.slug() == "duplicate-job");
+            let (mut outcome, broken) = outcome(target, Err(error));
             fault = broken;
+            if let (true, Err(reason)) = (twin, &mut outcome.result) {
+                *reason = format!("another decision about it is not written yet: {reason}");
+            }
             vec![outcome]
         }
     };
