@@ -447,10 +447,7 @@ impl Screen for Drift {
     fn prompted(&mut self, ask: &Ask, text: &str, done: bool, context: &Context<'_>) -> Vec<Effect> {
         match ask {
             Ask::Filter if done => self.narrow(text.trim(), context),
-            Ask::Value(field) if done => {
-                self.resolve.edited(field, text);
-                Vec::new()
-            }
+            Ask::Value(field) if done => self.resolve.edited(field, text),
             _ => Vec::new(),
         }
     }

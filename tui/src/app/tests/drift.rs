@@ -197,7 +197,10 @@ fn a_job_that_found_the_row_changed_says_so() {
 #[test]
 fn a_value_is_typed_and_a_group_is_decided_together() {
     let mut harness = at_sides();
-    harness.press("e ctrl-u").write("450").press("Enter p");
+    harness.press("e ctrl-u").write("many").press("Enter");
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("amount: \"many\" is not a number: write one like 480.0"), "{screen}");
+    harness.press("ctrl-u").write("450").press("Enter p");
     let [Decision::Resolve(_, body)] = tried(&harness)[..] else { panic!("{:?}", harness.asked) };
     assert_eq!(body.choices["totalAmount"], Choice::Value(json!(450)));
     assert!(harness.screen(80, 24).contains("= 450"));

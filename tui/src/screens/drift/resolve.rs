@@ -284,12 +284,19 @@ impl Resolve {
         [Effect::Open(Layer::Page(Page::new(format!("{}: {name}", text::neutral(title)), lines)))]
     }
 
-    /// Takes the value that was typed for the field `key`.
-    pub fn edited(&mut self, key: &str, typed: &str) {
-        let Some(field) = self.fields.iter().find(|field| field.key == key) else { return };
+    /// Takes the value that was typed for the field `key`, or asks once more for one that can be.
+    pub fn edited(&mut self, key: &str, typed: &str) -> Vec<Effect> {
+        let Some(field) = self.fields.iter().find(|field| field.key == key) else { return Vec::new() };
         let like = [&field.document, &field.relational];
-        let value = words::typed(typed.trim(), &like);
-        self.choices.insert(key.to_owned(), Choice::Value(value));
+        match words::typed(typed.trim(), &like) {
+            Ok(value) => {
+                self.choices.insert(key.to_owned(), Choice::Value(value));
+                Vec::new()
+            }
+            Err(reason) => {
+                Prompt::again(&Ask::Value(key.to_owned()), typed, format!("{}: {reason}", field.label))
+            }
+        }
     }
 
     fn body(&self, reason: String, seen: Option<String>) -> Body {
