@@ -436,17 +436,20 @@ pub const TABLE: &[Binding] = &[
         .hint("jobs")
         .twin("astrops jobs list --schedule NAME"),
     // Moving
-    row(A::Down, &[Everywhere, Page], &["j", "Down"], "down").does("Goes one row down."),
-    row(A::Up, &[Everywhere, Page], &["k", "Up"], "up").does("Goes one row up."),
+    row(A::Down, &[Everywhere, Page, Confirm], &["j", "Down"], "down").does("Goes one row down."),
+    row(A::Up, &[Everywhere, Page, Confirm], &["k", "Up"], "up").does("Goes one row up."),
     row(A::Down, &[Menu], &["Down", "ctrl-n", "Tab"], "down").does("Goes one row down."),
     row(A::Up, &[Menu], &["Up", "ctrl-p", "BackTab"], "up").does("Goes one row up."),
-    row(A::Top, &[Everywhere, Page], &["g", "Home"], "first").does("Goes to the first row."),
-    row(A::Bottom, &[Everywhere, Page], &["G", "End"], "last")
+    row(A::Top, &[Everywhere, Page, Confirm], &["g", "Home"], "first").does("Goes to the first row."),
+    row(A::Bottom, &[Everywhere, Page, Confirm], &["G", "End"], "last")
         .does("Goes to the last row; on Logs it follows again."),
-    row(A::HalfDown, &[Everywhere, Page], &["ctrl-d"], "half a page down").does("Scrolls half a page down."),
-    row(A::HalfUp, &[Everywhere, Page], &["ctrl-u"], "half a page up").does("Scrolls half a page up."),
-    row(A::PageDown, &[Everywhere, Page, Menu], &["PageDown"], "page down").does("Scrolls a page down."),
-    row(A::PageUp, &[Everywhere, Page, Menu], &["PageUp"], "page up").does("Scrolls a page up."),
+    row(A::HalfDown, &[Everywhere, Page, Confirm], &["ctrl-d"], "half a page down")
+        .does("Scrolls half a page down."),
+    row(A::HalfUp, &[Everywhere, Page, Confirm], &["ctrl-u"], "half a page up")
+        .does("Scrolls half a page up."),
+    row(A::PageDown, &[Everywhere, Page, Menu, Confirm], &["PageDown"], "page down")
+        .does("Scrolls a page down."),
+    row(A::PageUp, &[Everywhere, Page, Menu, Confirm], &["PageUp"], "page up").does("Scrolls a page up."),
     row(A::Focus, &[Everywhere], &["Tab"], "next panel").does("Gives the keys to the next panel."),
     row(A::FocusBack, &[Everywhere], &["BackTab"], "previous panel")
         .does("Gives the keys to the previous panel."),

@@ -322,7 +322,9 @@ impl Screen for Drift {
             Action::TakeAll => {
                 let subjects = self.chosen();
                 let number = self.next_try(subjects.clone());
-                return vec![acts::take_all(&subjects, number)];
+                // The question names columns and paths.
+                let mapping = self.mappings.is_none().then_some(Effect::Ask(Request::Mapping));
+                return std::iter::once(acts::take_all(&subjects, number)).chain(mapping).collect();
             }
             Action::Write => return self.write(),
             Action::Revert => return self.revert(),

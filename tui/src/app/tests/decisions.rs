@@ -137,3 +137,19 @@ fn a_long_message_takes_the_lines_that_it_needs() {
     harness.press("m");
     assert!(harness.screen(80, 24).contains("end"));
 }
+
+#[test]
+fn a_change_is_not_said_yes_to_before_its_end_was_seen() {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("7").answer_all().press("Enter").answer_all().press("< p").answer_all();
+    harness.press("W").write("paid").press("Enter");
+    let screen = harness.screen(40, 10);
+    assert!(screen.contains("j k scroll: 3 of"), "{screen}");
+    harness.press("y");
+    assert!(harness.changes().is_empty() && harness.screen(80, 24).contains("there is more of it to read"));
+    harness.screen(40, 10);
+    harness.press("G");
+    assert!(harness.screen(40, 10).contains("set there)"), "{}", harness.screen(40, 10));
+    harness.press("y");
+    assert!(matches!(harness.changes()[..], [Change::Decide(..)]));
+}

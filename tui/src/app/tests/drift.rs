@@ -253,6 +253,7 @@ fn one_side_is_taken_in_many_conflicts_after_a_dry_run() {
         screen.contains("1 conflict left out") && screen.contains("the document cannot be read"),
         "{screen}"
     );
+    assert!(screen.contains("relational bookings.total_amount: 420.5 -> 480 (decision"), "{screen}");
     // The question can be asked once more after a no.
     harness.press("Enter ctrl-s").answer_all();
     harness.press("y");

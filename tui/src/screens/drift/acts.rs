@@ -1,7 +1,7 @@
 //! What can be done about what differs: the forms and questions before it.
 
 use astrops_api::{
-    reconciliation::{EntityMapping, NewReconciliation},
+    reconciliation::{EntityMapping, Mappings, NewReconciliation},
     resolution::{Resolution, ResolveMany, Resolved, Snooze, Take},
     sweeps::NewSweep,
     vocabulary::{EntityType, SweepMode},
@@ -211,12 +211,11 @@ pub fn taken(
     body: &ResolveMany,
     results: &[Resolved],
     subjects: &[Subject],
+    mappings: Option<&Mappings>,
     context: &Context<'_>,
 ) -> Effect {
-    let name = |id: Uuid| {
-        let subject = subjects.iter().find(|subject| subject.conflict == Some(id));
-        subject.map_or_else(|| words::short(id), Subject::name)
-    };
+    let subject = |id: Uuid| subjects.iter().find(|subject| subject.conflict == Some(id));
+    let name = |id: Uuid| subject(id).map_or_else(|| words::short(id), Subject::name);
     let fit: Vec<&Resolved> = results.iter().filter(|result| result.resolution.is_some()).collect();
     if fit.is_empty() {
         let why =
@@ -227,15 +226,20 @@ pub fn taken(
     let refused: Vec<&Resolved> = results.iter().filter(|result| result.resolution.is_none()).collect();
     if !refused.is_empty() {
         lines.push(format!("{} left out:", things(refused.len(), "conflict", "conflicts")));
-        lines.extend(list(refused.iter().map(|result| {
-            format!("{}: {}", name(result.id), result.refused.as_deref().unwrap_or("refused"))
-        })));
+        lines.extend(refused.iter().map(|result| {
+            format!("  {}: {}", name(result.id), result.refused.as_deref().unwrap_or("refused"))
+        }));
     }
     lines.push("Written:".to_owned());
-    lines.extend(list(fit.iter().map(|result| {
-        let log = result.resolution.as_ref().map_or("", |resolution| resolution.changes_log.as_str());
-        format!("{}: {log}", name(result.id))
-    })));
+    for result in &fit {
+        let mapping = subject(result.id).and_then(|subject| words::mapping(mappings, subject.kind));
+        let Some(resolution) = &result.resolution else { continue };
+        lines.push(format!("- {}: {}", name(result.id), resolution.changes_log));
+        lines
+            .extend(resolution.changes.iter().map(|change| format!("  {}", words::written(change, mapping))));
+        let left = resolution.conflicts.iter();
+        lines.extend(left.map(|left| format!("  still waits: {}: {}", left.topic, left.reason)));
+    }
     let side = match body.take {
         Take::Document => "the document side",
         Take::Relational => "the relational side",
