@@ -3,6 +3,7 @@
 mod decisions;
 mod drift;
 mod entities;
+mod sides;
 mod snapshots;
 mod stories;
 mod wild;

@@ -310,7 +310,7 @@ pub const TABLE: &[Binding] = &[
     // Drift
     row(A::Open, &[Drift], &["Enter", "d"], "both sides")
         .does("Shows both sides field by field, and takes decisions.")
-        .hint("decide")
+        .hint("sides")
         .twin("astrops reconcile diff TYPE ID"),
     row(A::Status, &[Drift, Sweeps], &["s"], "view")
         .does("Shows open differences, conflicts, sweeps in turn.")
@@ -394,7 +394,7 @@ pub const TABLE: &[Binding] = &[
         .twin("astrops jobs cancel ID"),
     row(A::History, &[Resolve, Drift], &["h"], "changes")
         .does("Shows what was changed of it, when and by whom.")
-        .hint("history")
+        .hint("changes")
         .menu()
         .twin("astrops reconcile changes --type TYPE --entity ID"),
     row(A::Open, &[Resolve], &["Enter", "d"], "field").does("Shows everything about the field."),

@@ -317,7 +317,7 @@ impl Screen for Drift {
         match action {
             Action::Undo => return self.undo(context),
             Action::New => return vec![acts::sweep()],
-            Action::Reconcile => return vec![acts::reconcile(&self.chosen(), context)],
+            Action::Reconcile => return vec![acts::reconcile(&self.chosen(), self.is_missing(), context)],
             Action::Snooze => return vec![acts::snooze(&self.chosen())],
             Action::TakeAll => {
                 let subjects = self.chosen();
@@ -364,7 +364,11 @@ impl Screen for Drift {
             Action::Order => return list!(self, list => list.next_order()),
             Action::Reverse => return list!(self, list => list.reverse()),
             Action::Open if !in_detail => {
-                self.split.open();
+                if self.view == View::Sweeps {
+                    self.split.open();
+                } else {
+                    self.split.open_focused();
+                }
                 self.window = Window::default();
                 return self.under_cursor().map(|subject| self.show(subject)).unwrap_or_default();
             }
@@ -484,7 +488,9 @@ impl Screen for Drift {
         match (self.scope(), self.holds.is_empty(context.now)) {
             (Scope::Resolve | Scope::History, false) => hints::WHILE_HELD,
             (Scope::Drift | Scope::Sweeps, false) => hints::LISTS_WHILE_HELD,
-            (Scope::Resolve, true) => hints::IN_RESOLVE,
+            (Scope::Resolve, true) if self.resolve.decides(context) => hints::IN_RESOLVE,
+            (Scope::Resolve, true) => hints::READING,
+            (Scope::Drift, true) if self.split.is_open() => hints::BESIDE,
             (Scope::History, true) => hints::IN_HISTORY,
             (Scope::Sweeps, _) if self.split.in_detail() => hints::IN_SWEEP,
             _ => &[],

@@ -145,7 +145,7 @@ pub fn sides(number: usize, amount: f64) -> Arc<SidesFile> {
         json!({"entityType": name, "entityId": entity(digit, number), "document": "there", "relational": "there",
         "changesLog": "Updated 1 field: quantity; 1 conflict: amount", "fields": fields, "conflicts": conflict.fields}),
     );
-    Arc::new(SidesFile { diff, conflict: Some(conflict) })
+    Arc::new(SidesFile { diff, conflict: Some(conflict), known: None })
 }
 
 /// Which document field is which column.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use astrops_api::{
-    Client, ClientError, ids::EntityId, reconciliation::ConflictQuery, resolution::Resolved,
-    vocabulary::EntityType,
+    Client, ClientError, drift::DriftQuery, ids::EntityId, reconciliation::ConflictQuery,
+    resolution::Resolved, vocabulary::EntityType,
 };
 use uuid::Uuid;
 
@@ -41,8 +41,14 @@ pub async fn sides_file(client: &Client, kind: EntityType, id: EntityId) -> Resu
         snoozed: Some(true),
         ..ConflictQuery::default()
     };
-    let (diff, conflicts) = tokio::try_join!(client.recon_diff(kind, id), client.recon_conflicts(&query))?;
-    Ok(SidesFile { diff, conflict: conflicts.conflicts.into_iter().next() })
+    let known = DriftQuery { entity_type: Some(kind), entity_id: Some(id), ..DriftQuery::default() };
+    let (diff, conflicts, known) =
+        tokio::try_join!(client.recon_diff(kind, id), client.recon_conflicts(&query), client.drift(&known))?;
+    Ok(SidesFile {
+        diff,
+        conflict: conflicts.conflicts.into_iter().next(),
+        known: known.drift.into_iter().next(),
+    })
 }
 
 /// Takes a decision, or only tries it; answers what became of each conflict.

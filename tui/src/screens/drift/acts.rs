@@ -9,7 +9,7 @@ use astrops_api::{
 use uuid::Uuid;
 
 use super::{
-    resolve::TRYING,
+    resolve::{DELETES, TRYING},
     words::{self, Subject},
 };
 use crate::{
@@ -56,14 +56,19 @@ fn list(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     lines
 }
 
-/// The question before entities are reconciled.
-pub fn reconcile(subjects: &[Subject], context: &Context<'_>) -> Effect {
+/// The question before entities are reconciled; `missing` says that one of them is not there on a side.
+pub fn reconcile(subjects: &[Subject], missing: bool, context: &Context<'_>) -> Effect {
     let entities: Vec<NewReconciliation> = subjects
         .iter()
         .map(|subject| NewReconciliation { entity_type: subject.kind, entity_id: subject.id })
         .collect();
     let mut lines =
         vec!["Jobs write on both sides what the rules say; what is in conflict stays as it is.".to_owned()];
+    if missing {
+        lines.push(format!(
+            "What is missing on a side is made there or, when it was deleted there, deleted{DELETES}."
+        ));
+    }
     lines.extend(list(subjects.iter().map(Subject::name)));
     let title = format!("Reconcile {} now?", things(subjects.len(), "entity", "entities"));
     Effect::Open(Layer::Confirm(Confirm::change(

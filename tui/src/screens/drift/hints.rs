@@ -11,8 +11,29 @@ pub const IN_RESOLVE: &[(Action, &str)] = &[
     (Action::Write, "write"),
     (Action::TakeBase, "base"),
     (Action::EditValue, "edit"),
-    (Action::History, "history"),
+    (Action::History, "changes"),
     (Action::Reconcile, "reconcile"),
+    (Action::Snooze, "snooze"),
+    (Action::Focus, "list"),
+    (Action::Help, "help"),
+];
+
+/// The hints on both sides of an entity of which this person decides nothing.
+pub const READING: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::Open, "field"),
+    (Action::History, "changes"),
+    (Action::Reconcile, "reconcile"),
+    (Action::Json, "raw"),
+    (Action::Help, "help"),
+];
+
+/// The hints of a list beside which both sides follow its cursor.
+pub const BESIDE: &[(Action, &str)] = &[
+    (Action::Focus, "to the sides"),
+    (Action::Close, "close"),
+    (Action::Reconcile, "reconcile"),
+    (Action::TakeAll, "take side"),
     (Action::Snooze, "snooze"),
     (Action::Help, "help"),
 ];
@@ -29,7 +50,7 @@ pub const LISTS_WHILE_HELD: &[(Action, &str)] = &[
 pub const WHILE_HELD: &[(Action, &str)] = &[
     (Action::Undo, "TAKE BACK"),
     (Action::Close, "back"),
-    (Action::History, "history"),
+    (Action::History, "changes"),
     (Action::Help, "help"),
 ];
 

@@ -1,6 +1,6 @@
 //! What an action is about, and what can be copied of it.
 
-use astrops_api::{drift::Drift as Difference, reconciliation::Conflict};
+use astrops_api::{drift::Drift as Difference, reconciliation::Conflict, vocabulary::DriftKind};
 
 use super::{Drift, View, acts, conflicts, open, sweeps, words::Subject};
 use crate::{keys::Action, layers::Page, screen::Context, text};
@@ -25,6 +25,16 @@ impl Drift {
             View::Open => self.open.table.chosen().into_iter().map(open::subject).collect(),
             View::Conflicts => self.conflicts.table.chosen().into_iter().map(conflicts::subject).collect(),
             View::Sweeps => Vec::new(),
+        }
+    }
+
+    /// Whether one of [`Self::chosen`] is known to be missing on a side.
+    pub(super) fn is_missing(&self) -> bool {
+        let missing = |kind| matches!(kind, DriftKind::MissingDocument | DriftKind::MissingRelational);
+        match self.view {
+            _ if self.split.in_detail() => self.resolve.is_missing(),
+            View::Open => self.open.table.chosen().iter().any(|row| missing(row.kind)),
+            View::Conflicts | View::Sweeps => false,
         }
     }
 
