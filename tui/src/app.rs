@@ -473,13 +473,12 @@ impl App {
             }
             Action::Leave => {
                 // The daemon of the demo lives inside this very process.
-                let words = if self.session.settings.profile == "demo" {
-                    "This is the demo: the daemon and its data end with it."
+                let lines = if self.session.settings.profile == "demo" {
+                    vec!["This is the demo: the daemon and its data end with it.".to_owned()]
                 } else {
-                    "Jobs go on: the daemon runs them."
+                    let pending = self.screens.drift.before_leaving(now);
+                    std::iter::once("Jobs go on: the daemon runs them.".to_owned()).chain(pending).collect()
                 };
-                let mut lines = vec![words.to_owned()];
-                lines.extend(self.screens.drift.before_leaving(now));
                 let confirm = Confirm::new("Leave the console?", lines, Effect::Quit);
                 return vec![Effect::Open(Layer::Confirm(confirm))];
             }

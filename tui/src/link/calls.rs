@@ -271,7 +271,7 @@ async fn perform(client: &Client, change: &Change) -> Vec<Performed> {
             let name = |one: &NewReconciliation| format!("{} {}", one.entity_type, one.entity_id.short());
             each(entities, name, |one| async move { client.reconcile(&one).await.map(drop) }).await
         }
-        Change::SnoozeConflicts(conflicts, body) => {
+        Change::SnoozeConflicts(conflicts, body) | Change::WakeConflicts(conflicts, body) => {
             let targets: Vec<(Uuid, &str)> =
                 conflicts.iter().map(|(id, name)| (*id, name.as_str())).collect();
             let snooze = |(id, _)| async move { client.snooze_conflict(id, body).await.map(drop) };

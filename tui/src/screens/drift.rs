@@ -119,6 +119,8 @@ pub struct Drift {
     holds: Holds,
     agreement: Option<Agreement>,
     mappings: Option<Arc<Mappings>>,
+    /// Who wins may have been configured anew since the fields were read: the daemon was away.
+    rules_old: bool,
     status_due: Due,
     pane_due: Due,
     /// The number of the latest dry run, and what it is about when that is not the pane.
@@ -154,10 +156,16 @@ impl Drift {
         if self.history.as_ref().is_some_and(|history| history.subject.id != subject.id) {
             self.history = None;
         }
-        if self.mappings.is_none() && !effects.is_empty() {
-            effects.push(Effect::Ask(Request::Mapping));
+        if !effects.is_empty() {
+            effects.extend(self.ask_rules());
         }
         effects
+    }
+
+    /// Asks for the fields and who wins, unless they are known.
+    fn ask_rules(&mut self) -> Option<Effect> {
+        let wanted = std::mem::take(&mut self.rules_old) || self.mappings.is_none();
+        wanted.then_some(Effect::Ask(Request::Mapping))
     }
 
     fn turn(&mut self, view: View, context: &Context<'_>) -> Vec<Effect> {
@@ -253,6 +261,7 @@ impl Drift {
                 self.sweeps.forget();
                 self.resolve.forget();
                 self.trying = None;
+                self.rules_old = true;
             }
             Update::Failed(request, reason) => match &**request {
                 Request::Drift(number, _) => self.open.fail(*number, reason),
@@ -263,6 +272,7 @@ impl Drift {
                         history.fail(reason);
                     }
                 }
+                Request::Mapping => self.rules_old = true,
                 request => self.resolve.fail(request, reason),
             },
             _ => {}
@@ -318,13 +328,16 @@ impl Screen for Drift {
             Action::Undo => return self.undo(context),
             Action::New => return vec![acts::sweep()],
             Action::Reconcile => return vec![acts::reconcile(&self.chosen(), self.is_missing(), context)],
-            Action::Snooze => return vec![acts::snooze(&self.chosen())],
+            Action::Snooze => {
+                let (critical, snoozed) = self.critical_and_snoozed(context);
+                return vec![acts::snooze(&self.chosen(), critical, snoozed)];
+            }
             Action::TakeAll => {
                 let subjects = self.chosen();
                 let number = self.next_try(subjects.clone());
                 // The question names columns and paths.
-                let mapping = self.mappings.is_none().then_some(Effect::Ask(Request::Mapping));
-                return std::iter::once(acts::take_all(&subjects, number)).chain(mapping).collect();
+                let rules = self.ask_rules();
+                return std::iter::once(acts::take_all(&subjects, number)).chain(rules).collect();
             }
             Action::Write => return self.write(),
             Action::Revert => return self.revert(),
@@ -446,6 +459,9 @@ impl Screen for Drift {
         if self.split.is_open() && self.view != View::Sweeps && self.pane_due.is_now(context.now, CALM) {
             effects.extend(self.resolve.fetch());
             effects.extend(self.history.as_ref().map(History::fetch));
+            if self.rules_old {
+                effects.extend(self.ask_rules());
+            }
         }
         effects
     }
@@ -470,7 +486,12 @@ impl Screen for Drift {
                 self.split.open_alone();
                 self.show(Subject { kind: *kind, id: *id, conflict: None })
             }
-            Place::Conflicts => self.turn(View::Conflicts, context),
+            Place::Conflicts => {
+                let mut effects = self.turn(View::Conflicts, context);
+                // Who counts conflicts counts those that are snoozed.
+                effects.extend(self.conflicts.set_filter("snoozed:yes", context.now));
+                effects
+            }
             Place::Sweeps(filter) => {
                 let mut effects = self.turn(View::Sweeps, context);
                 effects.extend(self.sweeps.set_filter(filter, context.now));
@@ -527,8 +548,13 @@ impl Screen for Drift {
         }
         let Some(place) = list else { return };
         let inner = panel::panel(buffer, place, context.look, &self.title(), !focused);
+        let snoozed = if self.view == View::Conflicts { self.snoozed() } else { 0 };
         list!(self, list => {
-            let empty = text::neutral(&list.empty()).into_owned();
+            let empty = match snoozed {
+                0 => list.empty(),
+                _ => format!("Nothing else waits for a person. Snoozed: {snoozed}; /snoozed:yes shows them."),
+            };
+            let empty = text::neutral(&empty).into_owned();
             list.table.draw(buffer, inner, context, &empty);
         });
     }

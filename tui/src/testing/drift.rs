@@ -83,7 +83,7 @@ pub fn sweep(number: usize) -> Sweep {
     ][number % 5];
     let text = [
         "comparing launches",
-        "345 of 1 000 rows would change: more than 5 %",
+        "it would change 312 rows, more than 50 at a time",
         "2 conflicts, 7 repaired",
         "paused by ana@astrobookings.example",
         "the document database cannot be reached",

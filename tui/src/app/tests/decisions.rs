@@ -1,11 +1,11 @@
 //! What becomes of decisions: as jobs, while they are held, and when they end.
 
-use astrops_api::jobs::JobDetail;
+use astrops_api::{jobs::JobDetail, reconciliation::ConflictPage};
 
 use crate::{
     app::Settings,
     message::{Change, LinkState, Outcome, Request, Update},
-    testing::{Harness, decided_job, detail, job, jobs, now, resolution},
+    testing::{Harness, conflict, decided_job, detail, job, jobs, now, resolution},
 };
 
 #[test]
@@ -152,4 +152,76 @@ fn a_change_is_not_said_yes_to_before_its_end_was_seen() {
     assert!(harness.screen(40, 10).contains("set there)"), "{}", harness.screen(40, 10));
     harness.press("y");
     assert!(matches!(harness.changes()[..], [Change::Decide(..)]));
+}
+
+/// At the conflicts, of which the daemon lists these.
+fn at_conflicts(numbers: &[usize]) -> Harness {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("7").answer_all();
+    harness.press("s");
+    let number = harness.asked.iter().find_map(|request| match request {
+        Request::Conflicts(number, _) => Some(*number),
+        _ => None,
+    });
+    let conflicts: Vec<_> = numbers.iter().map(|number| conflict(*number)).collect();
+    let total = conflicts.len() as u64;
+    harness.tell(&Update::Conflicts(
+        number.unwrap(),
+        ConflictPage { conflicts, total, page: 1, page_size: 200 },
+    ));
+    harness.asked.clear();
+    harness
+}
+
+#[test]
+fn snoozing_what_is_critical_says_that_nothing_wakes_it() {
+    let mut harness = at_conflicts(&[8, 1]);
+    harness.press("Space Space Z Tab").write("later").press("Enter");
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("1 of them are CRITICAL and somebody must act now"), "{screen}");
+    assert!(screen.contains("What becomes critical wakes by itself."), "{screen}");
+    let mut harness = at_conflicts(&[8]);
+    harness.press("Z Tab").write("later").press("Enter");
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("It is CRITICAL") && !screen.contains("wakes by itself"), "{screen}");
+}
+
+#[test]
+fn a_snoozed_conflict_is_woken() {
+    let mut harness = at_conflicts(&[4]);
+    harness.press("Z Tab").write("the supplier called").press("Enter");
+    assert!(harness.screen(80, 24).contains("Wake 1 conflict?"), "{}", harness.screen(80, 24));
+    harness.press("y");
+    let [change @ Change::WakeConflicts(conflicts, body)] = harness.changes()[..] else {
+        panic!("{:?}", harness.asked)
+    };
+    assert!(conflicts[0].0 == conflict(4).id && body.until < now() && change.done() == "woken");
+}
+
+#[test]
+fn what_is_snoozed_is_counted_where_it_is_not_listed() {
+    // The daemon knows four conflicts.
+    let mut harness = at_conflicts(&[1]);
+    assert!(harness.screen(80, 24).contains("[Conflicts 1, 3 snoozed]"), "{}", harness.screen(80, 24));
+    harness.press("s s");
+    assert!(harness.screen(80, 24).contains("  Conflicts 1, 3 snoozed  "), "{}", harness.screen(80, 24));
+    let mut harness = at_conflicts(&[]);
+    let screen = harness.screen(80, 24);
+    assert!(
+        screen.contains("Nothing else waits for a person. Snoozed: 4; /snoozed:yes shows them."),
+        "{screen}"
+    );
+}
+
+#[test]
+fn who_wins_is_read_again_when_the_daemon_was_away() {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("7").answer_all().press("Enter").answer_all();
+    let rules = |harness: &Harness| harness.asked.iter().any(|request| matches!(request, Request::Mapping));
+    harness.tick(now() + chrono::TimeDelta::seconds(20));
+    assert!(!rules(&harness));
+    harness.tell(&Update::Link(LinkState::Connecting));
+    harness.tell(&Update::Link(LinkState::Live(std::time::Duration::from_millis(3))));
+    harness.tick(now() + chrono::TimeDelta::seconds(40));
+    assert!(rules(&harness), "{:?}", harness.asked);
 }

@@ -80,7 +80,8 @@ fn a_deletion_says_what_becomes_of_the_row_that_is_left() {
     });
     let screen = harness.screen(120, 40);
     assert!(screen.contains("inactive, a booking is cancelled"), "{screen}");
-    assert!(screen.contains("with the r") && !screen.contains("held back"), "{screen}");
+    let wide = harness.screen(200, 40);
+    assert!(wide.contains("with the row") && !wide.contains("held back"), "{wide}");
     harness.press("R");
     assert!(harness.screen(80, 24).contains("a booking is cancelled"), "{}", harness.screen(80, 24));
     // In the list, too.

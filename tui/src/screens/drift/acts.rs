@@ -6,6 +6,7 @@ use astrops_api::{
     sweeps::NewSweep,
     vocabulary::{EntityType, SweepMode},
 };
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::{
@@ -80,42 +81,67 @@ pub fn reconcile(subjects: &[Subject], missing: bool, context: &Context<'_>) -> 
     )))
 }
 
-/// Conflicts that are not to be listed for a while.
+/// Conflicts that are not to be listed for a while, or are to be listed again.
 #[derive(Debug)]
-struct Snoozing(Vec<(Uuid, String)>);
+struct Snoozing {
+    conflicts: Vec<(Uuid, String)>,
+    critical: usize,
+}
 
-/// The form before conflicts are snoozed.
-pub fn snooze(subjects: &[Subject]) -> Effect {
+/// The form before conflicts are snoozed; so many of them are `critical`, so many are snoozed already.
+pub fn snooze(subjects: &[Subject], critical: usize, snoozed: usize) -> Effect {
     let conflicts = subjects.iter().filter_map(|subject| Some((subject.conflict?, subject.name())));
-    let fields = vec![Field::text("until", "until", true, "+8h"), Field::text("reason", "reason", true, "")];
-    form(Snoozing(conflicts.collect()), fields)
+    let conflicts: Vec<_> = conflicts.collect();
+    let until = if snoozed == conflicts.len() { "now" } else { "+8h" };
+    let fields = vec![Field::text("until", "until", true, until), Field::text("reason", "reason", true, "")];
+    form(Snoozing { conflicts, critical }, fields)
 }
 
 impl Purpose for Snoozing {
     fn title(&self) -> String {
-        format!("Snooze {}", things(self.0.len(), "conflict", "conflicts"))
+        format!("Snooze {}", things(self.conflicts.len(), "conflict", "conflicts"))
     }
 
     fn note(&self) -> String {
-        "Until a time (+8h, 07:30, 2026-11-21 07:30; UTC). What becomes critical wakes by itself.".to_owned()
+        "Until a time (+8h, 07:30, 2026-11-21 07:30; UTC); \"now\" wakes it.".to_owned()
     }
 
     fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Effect, Refused> {
-        let until =
-            format::parse_future(form.get("until"), context.now).map_err(|reason| ("until", reason))?;
+        let wakes = matches!(form.get("until"), "now" | "0");
+        let count = self.conflicts.len();
         let reason = reason(form)?;
-        let mut lines = vec![
-            format!("Not listed until {} ({}).", format::full(until), format::relative(until, context.now)),
-            format!("Reason: {reason}"),
-        ];
-        lines.extend(list(self.0.iter().map(|(_, name)| name.clone())));
-        let change = Change::SnoozeConflicts(self.0.clone(), Snooze { until, reason });
-        let title = format!("{}?", self.title());
-        Ok(Effect::Open(Layer::Confirm(Confirm::change(title, lines, self.0.len(), change, context))))
+        let (title, mut lines, change) = if wakes {
+            // Clocks differ: an hour ago is past for the daemon, too.
+            let until = context.now - TimeDelta::hours(1);
+            let title = format!("Wake {}?", things(count, "conflict", "conflicts"));
+            let change =
+                Change::WakeConflicts(self.conflicts.clone(), Snooze { until, reason: reason.clone() });
+            (title, vec!["Listed again at once.".to_owned()], change)
+        } else {
+            let until =
+                format::parse_future(form.get("until"), context.now).map_err(|reason| ("until", reason))?;
+            let (at, left) = (format::full(until), format::relative(until, context.now));
+            let mut lines = vec![format!("Not listed until {at} ({left}).")];
+            if self.critical > 0 {
+                lines.push(format!(
+                    "{} CRITICAL and somebody must act now: nothing wakes that before.",
+                    if count == 1 { "It is".to_owned() } else { format!("{} of them are", self.critical) }
+                ));
+            }
+            if self.critical < count {
+                lines.push("What becomes critical wakes by itself.".to_owned());
+            }
+            let change =
+                Change::SnoozeConflicts(self.conflicts.clone(), Snooze { until, reason: reason.clone() });
+            (format!("{}?", self.title()), lines, change)
+        };
+        lines.push(format!("Reason: {reason}"));
+        lines.extend(list(self.conflicts.iter().map(|(_, name)| name.clone())));
+        Ok(Effect::Open(Layer::Confirm(Confirm::change(title, lines, count, change, context))))
     }
 
     fn is_met_by(&self, change: &Change) -> bool {
-        matches!(change, Change::SnoozeConflicts(..))
+        matches!(change, Change::SnoozeConflicts(..) | Change::WakeConflicts(..))
     }
 }
 

@@ -86,7 +86,7 @@ impl Drift {
                     return self.resolve.settled(taken);
                 }
             }
-            Change::Reconcile(_) | Change::SnoozeConflicts(..) if taken => {}
+            Change::Reconcile(_) | Change::SnoozeConflicts(..) | Change::WakeConflicts(..) if taken => {}
             _ => return Vec::new(),
         }
         if taken {

@@ -1,6 +1,10 @@
 //! What an action is about, and what can be copied of it.
 
-use astrops_api::{drift::Drift as Difference, reconciliation::Conflict, vocabulary::DriftKind};
+use astrops_api::{
+    drift::Drift as Difference,
+    reconciliation::Conflict,
+    vocabulary::{DriftKind, Severity},
+};
 
 use super::{Drift, View, acts, conflicts, open, sweeps, words::Subject};
 use crate::{keys::Action, layers::Page, screen::Context, text};
@@ -36,6 +40,18 @@ impl Drift {
             View::Open => self.open.table.chosen().iter().any(|row| missing(row.kind)),
             View::Conflicts | View::Sweeps => false,
         }
+    }
+
+    /// How many conflicts of [`Self::chosen`] are known to be critical, and how many are snoozed.
+    pub(super) fn critical_and_snoozed(&self, context: &Context<'_>) -> (usize, usize) {
+        let known = self.resolve.file().and_then(|file| file.conflict.as_ref());
+        let known: Vec<&Conflict> = known.into_iter().chain(self.conflicts.table.rows()).collect();
+        let conflicts = self.chosen().into_iter().filter_map(|subject| subject.conflict);
+        let conflicts: Vec<&Conflict> =
+            conflicts.filter_map(|id| known.iter().copied().find(|conflict| conflict.id == id)).collect();
+        let count = |is: &dyn Fn(&Conflict) -> bool| conflicts.iter().filter(|conflict| is(conflict)).count();
+        let snoozed = |conflict: &Conflict| conflict.snoozed_until.is_some_and(|until| until > context.now);
+        (count(&|conflict| conflict.severity == Severity::Critical), count(&snoozed))
     }
 
     pub(super) fn json(&self) -> Option<Page> {

@@ -143,6 +143,11 @@ impl<K: Listed> List<K> {
         &self.filter
     }
 
+    /// Rows that fit the filter, once that is known.
+    pub const fn total(&self) -> Option<u64> {
+        self.total
+    }
+
     /// The word of the order that it is in.
     pub const fn order(&self) -> &'static str {
         K::SORTS[self.sort].word
