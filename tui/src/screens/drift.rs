@@ -111,6 +111,8 @@ pub struct Drift {
     conflicts: List<Conflicts>,
     sweeps: List<Sweeps>,
     split: Split,
+    /// Both sides were asked for by another screen, which is where closing them leads.
+    visited: bool,
     resolve: Resolve,
     /// Shown in place of both sides.
     history: Option<History>,
@@ -176,6 +178,10 @@ impl Drift {
     }
 
     fn close(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        if self.split.is_open() && self.history.is_none() && std::mem::take(&mut self.visited) {
+            self.split.close();
+            return vec![Effect::Act(Action::PreviousPlace)];
+        }
         if self.history.is_some() && self.split.is_open() {
             self.history = None;
         } else if self.split.is_open() {
@@ -210,7 +216,8 @@ impl Drift {
     }
 
     fn narrow(&mut self, typed: &str, context: &Context<'_>) -> Vec<Effect> {
-        list!(self, list => list.set_filter(typed, context.now))
+        let typed = self.with_whole_ids(typed);
+        list!(self, list => list.set_filter(&typed, context.now))
     }
 
     fn is_sweeping(&self) -> bool {
@@ -448,6 +455,7 @@ impl Screen for Drift {
 
     fn tick(&mut self, visible: bool, context: &Context<'_>) -> Vec<Effect> {
         let mut effects = self.holds.tick(context.now);
+        self.visited &= visible;
         if !visible || !context.link.is_live() {
             return effects;
         }
@@ -484,6 +492,7 @@ impl Screen for Drift {
                 // The list may not hold it; both sides then stand alone.
                 self.open.table.select(&(*kind, *id));
                 self.split.open_alone();
+                self.visited = true;
                 self.show(Subject { kind: *kind, id: *id, conflict: None })
             }
             Place::Conflicts => {
@@ -513,7 +522,7 @@ impl Screen for Drift {
             (Scope::Resolve, true) => hints::READING,
             (Scope::Drift, true) if self.split.is_open() => hints::BESIDE,
             (Scope::History, true) => hints::IN_HISTORY,
-            (Scope::Sweeps, _) if self.split.in_detail() => hints::IN_SWEEP,
+            (Scope::Sweeps, _) => self.sweep_hints(),
             _ => &[],
         }
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     app::Settings,
     files::SidesFile,
-    message::Update,
-    testing::{Harness, drift, now, operator, sides},
+    message::{Request, Update},
+    testing::{Harness, drift, entity, now, operator, sides},
 };
 
 /// At both sides of a booking that are changed before they are shown.
@@ -121,4 +121,43 @@ fn who_may_only_look_is_not_offered_decisions() {
     harness.tell(&Update::Welcome(viewer));
     let screen = harness.screen(80, 24);
     assert!(!footer(&screen).contains("< document") && !footer(&screen).contains("p preview"), "{screen}");
+}
+
+#[test]
+fn closing_both_sides_leads_back_to_where_they_were_asked_for() {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("4").answer_all().press("j j Enter").answer_all().press("c").answer_all();
+    assert!(harness.screen(80, 24).contains("Both sides of booking"));
+    harness.press("Esc");
+    assert!(harness.screen(80, 24).contains("Booking 00000025"), "{}", harness.screen(80, 24));
+    // Who went on from there comes back to the list.
+    harness.press("c").answer_all().press("3");
+    harness.tick(now() + TimeDelta::seconds(1));
+    harness.press("7 Esc");
+    assert!(harness.screen(80, 24).contains("[Open differences"), "{}", harness.screen(80, 24));
+}
+
+#[test]
+fn a_difference_is_found_by_the_digits_that_are_shown() {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("7").answer_all().press("/").write("00000003").press("Enter");
+    let Some(Request::Drift(_, query)) = harness.asked.last() else { panic!("{:?}", harness.asked) };
+    assert_eq!(query.entity_id, Some(entity(2, 3).parse().unwrap()));
+}
+
+#[test]
+fn the_sweeps_offer_what_can_be_done_and_say_what_they_compare() {
+    let mut harness = Harness::new(Settings::default());
+    harness.press("7 s s").answer_all();
+    assert!(harness.screen(80, 24).contains("full, dry"));
+    assert!(!footer(&harness.screen(80, 24)).contains("approve"));
+    harness.press("j");
+    let screen = harness.screen(80, 24);
+    assert!(footer(&screen).contains("A approve") && !footer(&screen).contains("pause"), "{screen}");
+    harness.press("o");
+    assert!(harness.screen(80, 24).contains("sweeps are ordered by date only; O turns it round"));
+    harness.press("N");
+    assert!(harness.screen(80, 24).contains("│ tells. "), "{}", harness.screen(80, 24));
+    harness.press("ctrl-s");
+    assert!(harness.screen(80, 24).contains("Compares what changed since the last sweep, on both sides."));
 }

@@ -175,14 +175,19 @@ impl Purpose for Sweeping {
         let mode: SweepMode = form.get("mode").parse().map_err(|error| ("mode", format!("{error}")))?;
         let entity_type = EntityType::ALL.iter().copied().find(|kind| kind.as_str() == form.get("type"));
         let dry_run = form.get("dry") == "yes";
-        let what = entity_type.map_or_else(|| "everything".to_owned(), |kind| format!("every {kind}"));
+        let what = match (mode, entity_type) {
+            (SweepMode::Full, None) => "every row".to_owned(),
+            (SweepMode::Full, Some(kind)) => format!("every {kind}"),
+            (SweepMode::Incremental, None) => "what changed since the last sweep".to_owned(),
+            (SweepMode::Incremental, Some(kind)) => format!("every {kind} that changed since the last sweep"),
+        };
         let how = if dry_run {
             "It writes neither side and only tells."
         } else {
             "It writes what the rules allow; what needs a person becomes a conflict. Too many changes wait for approval."
         };
         let change = Change::StartSweep(NewSweep { mode, entity_type, dry_run });
-        let lines = vec![format!("Compares {what} on both sides ({mode})."), how.to_owned()];
+        let lines = vec![format!("Compares {what}, on both sides."), how.to_owned()];
         let confirm = Confirm::change(format!("Start the {mode} sweep?"), lines, 1, change, context);
         Ok(Effect::Open(Layer::Confirm(confirm)))
     }

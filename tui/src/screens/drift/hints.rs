@@ -69,8 +69,28 @@ pub const IN_SWEEP: &[(Action, &str)] = &[
     (Action::Close, "back"),
     (Action::PauseSweep, "pause/resume"),
     (Action::Cancel, "cancel"),
-    (Action::Approve, "approve"),
     (Action::Follow, "job"),
     (Action::Down, "scroll"),
+    (Action::Help, "help"),
+];
+
+/// The hints on a sweep that waits for approval.
+pub const IN_WAITING_SWEEP: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::Approve, "approve"),
+    (Action::Cancel, "cancel"),
+    (Action::Follow, "job"),
+    (Action::Down, "scroll"),
+    (Action::Help, "help"),
+];
+
+/// The hints of the list on a sweep that waits for approval.
+pub const WAITING_SWEEP: &[(Action, &str)] = &[
+    (Action::Open, "detail"),
+    (Action::Approve, "approve"),
+    (Action::Cancel, "cancel"),
+    (Action::Status, "view"),
+    (Action::Filter, "filter"),
+    (Action::New, "new sweep"),
     (Action::Help, "help"),
 ];

@@ -3,10 +3,10 @@
 use astrops_api::{
     drift::Drift as Difference,
     reconciliation::Conflict,
-    vocabulary::{DriftKind, Severity},
+    vocabulary::{DriftKind, Severity, SweepStatus},
 };
 
-use super::{Drift, View, acts, conflicts, open, sweeps, words::Subject};
+use super::{Drift, View, acts, conflicts, hints, open, sweeps, words::Subject};
 use crate::{keys::Action, layers::Page, screen::Context, text};
 
 impl Drift {
@@ -29,6 +29,32 @@ impl Drift {
             View::Open => self.open.table.chosen().into_iter().map(open::subject).collect(),
             View::Conflicts => self.conflicts.table.chosen().into_iter().map(conflicts::subject).collect(),
             View::Sweeps => Vec::new(),
+        }
+    }
+
+    /// `typed` with whole ids in place of the eight digits that rows show.
+    pub(super) fn with_whole_ids(&self, typed: &str) -> String {
+        let subjects: Vec<Subject> = match self.view {
+            View::Open => self.open.table.rows().iter().map(open::subject).collect(),
+            View::Conflicts => self.conflicts.table.rows().iter().map(conflicts::subject).collect(),
+            View::Sweeps => Vec::new(),
+        };
+        let words = typed.split_whitespace().map(|word| {
+            let digits = word.strip_prefix("id:").unwrap_or(word).to_ascii_lowercase();
+            let shown = subjects.iter().find(|subject| subject.id.short() == digits);
+            shown.map_or_else(|| word.to_owned(), |subject| format!("id:{}", subject.id))
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// What can be done to the sweep under the cursor.
+    pub(super) fn sweep_hints(&self) -> &'static [(Action, &'static str)] {
+        let waits = self.sweeps.table.current().is_some_and(|row| row.status == SweepStatus::NeedsApproval);
+        match (self.split.in_detail(), waits) {
+            (true, true) => hints::IN_WAITING_SWEEP,
+            (true, false) => hints::IN_SWEEP,
+            (false, true) => hints::WAITING_SWEEP,
+            (false, false) => &[],
         }
     }
 

@@ -215,6 +215,13 @@ impl<K: Listed> List<K> {
 
     /// Shows the next order.
     pub fn next_order(&mut self) -> Vec<Effect> {
+        if let [only] = K::SORTS {
+            return vec![Effect::note(format!(
+                "{}s are ordered by {} only; O turns it round",
+                K::NOUN,
+                only.word
+            ))];
+        }
         self.sort = (self.sort + 1) % K::SORTS.len();
         self.order = K::SORTS[self.sort].order;
         self.reordered()
