@@ -172,6 +172,7 @@ impl Drift {
 
     fn turn(&mut self, view: View, context: &Context<'_>) -> Vec<Effect> {
         self.view = view;
+        self.visited = false;
         self.split.close();
         self.history = None;
         self.tick(true, context)
@@ -389,6 +390,7 @@ impl Screen for Drift {
                 } else {
                     self.split.open_focused();
                 }
+                self.visited = false;
                 self.window = Window::default();
                 return self.under_cursor().map(|subject| self.show(subject)).unwrap_or_default();
             }

@@ -39,12 +39,8 @@ pub const BESIDE: &[(Action, &str)] = &[
 ];
 
 /// The hints of the lists while a decision can be taken back.
-pub const LISTS_WHILE_HELD: &[(Action, &str)] = &[
-    (Action::Undo, "TAKE BACK"),
-    (Action::Open, "decide"),
-    (Action::Status, "view"),
-    (Action::Help, "help"),
-];
+pub const LISTS_WHILE_HELD: &[(Action, &str)] =
+    &[(Action::Undo, "TAKE BACK"), (Action::Open, "sides"), (Action::Status, "view"), (Action::Help, "help")];
 
 /// The hints beside the lists while a decision can be taken back.
 pub const WHILE_HELD: &[(Action, &str)] = &[
