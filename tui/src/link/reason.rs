@@ -36,7 +36,8 @@ fn named(pointer: &str, detail: &str) -> String {
         }
         words.push(letter.to_ascii_lowercase());
     }
-    if words.is_empty() { detail.to_owned() } else { format!("{words}: {detail}") }
+    // The choices as a whole are what the person made just now.
+    if matches!(pointer, "" | "/choices") { detail.to_owned() } else { format!("{words}: {detail}") }
 }
 
 #[cfg(test)]
@@ -61,6 +62,7 @@ mod tests {
         let told = reason(&refused("see errors for each field", &errors));
         assert_eq!(told, "ticket quantity: must be a number; until: is no time");
         assert_eq!(plain("/choices/totalAmount: must be 1; or more"), "total amount: must be 1; or more");
+        assert_eq!(plain("/choices: nothing can be written"), "nothing can be written");
         assert_eq!(plain("either side changed: look again"), "either side changed: look again");
     }
 }

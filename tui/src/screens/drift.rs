@@ -517,13 +517,14 @@ impl Screen for Drift {
     }
 
     fn hints(&self, context: &Context<'_>) -> &'static [(Action, &'static str)] {
-        match (self.scope(), self.holds.is_empty(context.now)) {
-            (Scope::Resolve | Scope::History, false) => hints::WHILE_HELD,
-            (Scope::Drift | Scope::Sweeps, false) => hints::LISTS_WHILE_HELD,
-            (Scope::Resolve, true) if self.resolve.decides(context) => hints::IN_RESOLVE,
-            (Scope::Resolve, true) => hints::READING,
-            (Scope::Drift, true) if self.split.is_open() => hints::BESIDE,
-            (Scope::History, true) => hints::IN_HISTORY,
+        let held = context.link.is_live() && !self.holds.is_empty(context.now);
+        match (self.scope(), held) {
+            (Scope::Resolve | Scope::History, true) => hints::WHILE_HELD,
+            (Scope::Drift | Scope::Sweeps, true) => hints::LISTS_WHILE_HELD,
+            (Scope::Resolve, false) if self.resolve.decides(context) => hints::IN_RESOLVE,
+            (Scope::Resolve, false) => hints::READING,
+            (Scope::Drift, false) if self.split.is_open() => hints::BESIDE,
+            (Scope::History, false) => hints::IN_HISTORY,
             (Scope::Sweeps, _) => self.sweep_hints(),
             _ => &[],
         }

@@ -63,7 +63,11 @@ fn what_is_held_is_seen_everywhere_and_before_leaving() {
     let away =
         LinkState::Waiting { retry_in: std::time::Duration::from_secs(1), attempt: 1, reason: "away".into() };
     harness.tell(&Update::Link(away));
-    assert!(harness.screen(80, 24).contains("3 decisions: the daemon is away"), "{}", harness.screen(80, 24));
+    assert!(
+        harness.screen(80, 24).contains("3 decisions: no link, u is refused; written in 10 s"),
+        "{}",
+        harness.screen(80, 24)
+    );
 }
 
 #[test]

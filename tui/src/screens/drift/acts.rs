@@ -254,9 +254,14 @@ pub fn taken(
     let name = |id: Uuid| subject(id).map_or_else(|| words::short(id), Subject::name);
     let fit: Vec<&Resolved> = results.iter().filter(|result| result.resolution.is_some()).collect();
     if fit.is_empty() {
-        let why =
-            results.iter().find_map(|result| result.refused.as_deref()).unwrap_or("nothing is decided by it");
-        return Effect::trouble(format!("nothing can be written: {why}"));
+        let why = results.iter().map(|result| {
+            format!(
+                "{}: {}",
+                name(result.id),
+                result.refused.as_deref().unwrap_or("nothing is decided by it")
+            )
+        });
+        return Effect::trouble(why.collect::<Vec<_>>().join("; "));
     }
     let mut lines = vec![format!("Reason: {}", body.reason), after()];
     let refused: Vec<&Resolved> = results.iter().filter(|result| result.resolution.is_none()).collect();

@@ -153,9 +153,7 @@ impl Holds {
         };
         let (name, left) = (batch.name(), seconds(batch.until - now));
         Some(match (live, here) {
-            (false, _) => format!(
-                "{name}: the daemon is away; unless it is down it writes in {left} s, and u is refused"
-            ),
+            (false, _) => format!("{name}: no link, u is refused; written in {left} s if the daemon runs"),
             (true, true) => format!("{name}: written in {left} s, u takes it back"),
             (true, false) => format!("{name}: written in {left} s; to take it back: 7, then u"),
         })
