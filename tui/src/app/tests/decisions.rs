@@ -68,6 +68,8 @@ fn what_is_held_is_seen_everywhere_and_before_leaving() {
         "{}",
         harness.screen(80, 24)
     );
+    harness.press("7");
+    assert!(!harness.screen(80, 24).contains("TAKE BACK"), "u is refused");
 }
 
 #[test]
