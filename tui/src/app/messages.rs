@@ -41,7 +41,10 @@ pub struct Messages {
 impl Messages {
     /// Says something.
     pub fn say(&mut self, tone: Tone, words: String, cause: Cause, at: DateTime<Utc>) {
-        if self.said.len() == MOST {
+        // What is said again and again is remembered once.
+        if self.said.back().is_some_and(|last| last.words == words) {
+            self.said.pop_back();
+        } else if self.said.len() == MOST {
             self.said.pop_front();
         }
         self.said.push_back(Message { tone, words, at, cause });

@@ -522,6 +522,7 @@ impl Screen for Drift {
             (Scope::Resolve | Scope::History, true) => hints::WHILE_HELD,
             (Scope::Drift | Scope::Sweeps, true) => hints::LISTS_WHILE_HELD,
             (Scope::Resolve, false) if self.resolve.decides(context) => hints::IN_RESOLVE,
+            (Scope::Resolve, false) if self.resolve.waits() => hints::STUCK,
             (Scope::Resolve, false) => hints::READING,
             (Scope::Drift, false) if self.split.is_open() => hints::BESIDE,
             (Scope::History, false) => hints::IN_HISTORY,

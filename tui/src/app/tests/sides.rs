@@ -60,7 +60,7 @@ fn a_side_that_cannot_be_read_is_not_shown_as_empty() {
         "{screen}"
     );
     assert!(screen.contains("unreadable") && !screen.contains("none*"), "{screen}");
-    assert!(!footer(&screen).contains("< document"), "{screen}");
+    assert!(!footer(&screen).contains("< document") && footer(&screen).contains("Z snooze"), "{screen}");
 }
 
 #[test]

@@ -18,12 +18,23 @@ pub const IN_RESOLVE: &[(Action, &str)] = &[
     (Action::Help, "help"),
 ];
 
-/// The hints on both sides of an entity of which this person decides nothing.
+/// The hints on both sides of an entity that waits for nobody.
 pub const READING: &[(Action, &str)] = &[
     (Action::Close, "back"),
     (Action::Open, "field"),
     (Action::History, "changes"),
     (Action::Reconcile, "reconcile"),
+    (Action::Json, "raw"),
+    (Action::Help, "help"),
+];
+
+/// The hints on both sides of a conflict that this person cannot decide here.
+pub const STUCK: &[(Action, &str)] = &[
+    (Action::Close, "back"),
+    (Action::Open, "field"),
+    (Action::History, "changes"),
+    (Action::Reconcile, "reconcile"),
+    (Action::Snooze, "snooze"),
     (Action::Json, "raw"),
     (Action::Help, "help"),
 ];

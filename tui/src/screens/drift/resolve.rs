@@ -98,11 +98,15 @@ impl Resolve {
         })
     }
 
+    /// Whether it waits for a person.
+    pub fn waits(&self) -> bool {
+        self.subject().is_some_and(|subject| subject.conflict.is_some())
+    }
+
     /// Whether there is something here that this person may decide.
     pub fn decides(&self, context: &Context<'_>) -> bool {
         let may = !context.read_only && context.user.is_some_and(astrops_api::auth::User::is_operator);
-        let waits = self.subject().is_some_and(|subject| subject.conflict.is_some());
-        may && waits && self.unreadable().is_none()
+        may && self.waits() && self.unreadable().is_none()
     }
 
     fn field(&self) -> Option<&Field> {
