@@ -233,3 +233,14 @@ fn who_wins_is_read_again_when_the_daemon_was_away() {
     harness.tick(now() + chrono::TimeDelta::seconds(40));
     assert!(rules(&harness), "{:?}", harness.asked);
 }
+
+#[test]
+fn decisions_that_were_taken_before_the_latest_are_counted_and_taken_back_after_it() {
+    let mut harness = three_held();
+    harness.tell(&Update::Held(vec![("user 00000009".into(), resolution(Some(609)))]));
+    assert!(
+        harness.screen(80, 24).contains("user 00000009 (and 3 before): written in 10 s, u takes it back")
+    );
+    harness.tell(&ended(9, "cancelled", None));
+    assert!(harness.screen(80, 24).contains("3 decisions: written in 10 s, u takes it back"));
+}

@@ -152,6 +152,9 @@ impl Holds {
             return Some(format!("{}: being written", batch.name()));
         };
         let (name, left) = (batch.name(), seconds(batch.until - now));
+        let before = self.0.iter().rev().skip(1).filter(|other| other.until > now);
+        let before: usize = before.map(|other| other.open().count()).sum();
+        let name = if before > 0 { format!("{name} (and {before} before)") } else { name };
         Some(match (live, here) {
             (false, _) => format!("{name}: no link, u is refused; written in {left} s if the daemon runs"),
             (true, true) => format!("{name}: written in {left} s, u takes it back"),
