@@ -88,7 +88,7 @@ impl Engine {
             });
             let same = as_seen && version(links.get(&view.id.0)) == version(view.link.as_ref());
             intended.push(same.then(|| {
-                let plan = view.plan.clone().softened(mapping);
+                let plan = view.plan.clone().softened(mapping, now.timestamp_millis());
                 let text = intent::text(&view.plan);
                 (Begun::new(self.context.clock.new_id(), errand.job, mapping, &plan, text), plan)
             }));
@@ -275,7 +275,7 @@ impl Engine {
         for ((view, refused), told) in ends.iter().zip(&told) {
             if let Some(refused) = refused {
                 let text = refused.to_string();
-                self.note(&mut tx, view, DriftKind::Differs, &text, now).await?;
+                self.note(&mut tx, view, view.differs(), &text, now).await?;
             } else if view.plan.is_quiet() {
                 entries
                     .extend(self.remember(&mut tx, view, told, over.contains(&view.id.0), job, now).await?);
@@ -429,12 +429,15 @@ fn change(id: ObjectId, current: &Document, fields: Document, now: bson::DateTim
 /// Why our side will not take a row, when that is the row's fault.
 fn refusal(error: &sqlx::Error) -> Option<Trouble> {
     let error = error.as_database_error()?;
+    let code = error.code().unwrap_or_default();
     let why = if error.is_unique_violation() {
         "another row has what must be unique (an address, or an active booking)"
     } else if error.is_check_violation() {
         "it would break a rule of our tables (more seats than there are, or an end before the start)"
     } else if error.is_foreign_key_violation() {
         "it refers to a row that is not there"
+    } else if code.starts_with("22") || matches!(&*code, "23502" | "54000" | "18") {
+        "one of its values is none that our tables can hold (too long, or out of range)"
     } else {
         return None;
     };

@@ -98,7 +98,7 @@ impl View {
 
     /// What is written, deletions as the fields that they change.
     pub fn written(&self) -> Plan {
-        self.plan.clone().softened(&self.mapping)
+        self.plan.clone().softened(&self.mapping, self.at.timestamp_millis())
     }
 }
 

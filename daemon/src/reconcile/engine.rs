@@ -241,7 +241,7 @@ impl Engine {
                     views[at].begun = Some(begun);
                 }
                 Ok(None) => {}
-                Err(refused) => cases[at].outcome = Some(Err(refused)),
+                Err(refused) => end.push((at, Some(refused))),
             }
         }
         let written = self.write_documents(&of(views, &document)).await?;

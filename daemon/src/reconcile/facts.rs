@@ -32,7 +32,7 @@ pub struct Asked<'a> {
     pub id: Uuid,
     /// What our side says.
     pub ours: Option<&'a Record>,
-    /// Whom both sides' rows refer to; nobody when that is not asked.
+    /// Whom both sides' rows refer to, what counts first; nobody when that is not asked.
     pub references: &'a [(EntityType, Id)],
 }
 
@@ -71,18 +71,18 @@ pub fn same_where_watched(mapping: &Mapping, sides: &Pair<Option<&Record>>) -> b
     places.all(|index| document.at(index) == ours.at(index))
 }
 
-/// Whom both sides' rows refer to.
+/// Whom both sides' rows refer to. Ours first: where the sides name different ones, nothing moves by itself.
 pub fn references(mapping: &Mapping, sides: &Pair<Option<&Record>>) -> Vec<(EntityType, Id)> {
     let mut found = Vec::new();
-    for record in [sides.document, sides.relational].into_iter().flatten() {
+    for record in [sides.relational, sides.document].into_iter().flatten() {
         for (index, field) in mapping.fields().iter().enumerate() {
-            if let (Some(kind), Value::Id(id)) = (target(field.name), record.at(index)) {
+            if let (Some(kind), Value::Id(id)) = (target(field.name), record.at(index))
+                && !found.contains(&(kind, *id))
+            {
                 found.push((kind, *id));
             }
         }
     }
-    found.sort_unstable_by_key(|(kind, id)| (kind.as_str(), *id));
-    found.dedup();
     found
 }
 
@@ -131,6 +131,7 @@ pub async fn relational(
             let mut twins = twins(tx, pairs).await?;
             for (facts, row) in facts.iter_mut().zip(rows) {
                 let Some(launch) = row.target(EntityType::Launch) else { continue };
+                facts.cancelled = launches.get(&launch).is_some_and(|launch| launch.is_cancelled);
                 let own = row.ours.and_then(|ours| seats::taken(mapping, ours));
                 let own = own.filter(|(of, _)| of.0 == launch).map_or(0, |(_, seats)| seats);
                 facts.free_seats = launches.get(&launch).map(|found| {
@@ -182,12 +183,14 @@ async fn launches(tx: &mut Tx, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, La
     Ok(found.into_iter().map(launch).collect())
 }
 
-/// How many active bookings each user has.
+/// How many active bookings each user has, and launches on sale.
 async fn booked(tx: &mut Tx, users: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, u64>, sqlx::Error> {
     let text = format!(
-        "SELECT user_id, COUNT(*) FROM bookings
-          WHERE user_id {} AND status IN ('confirmed', 'pending') GROUP BY user_id",
-        tx.text(&AMONG)
+        "SELECT id, COUNT(*) FROM (
+             SELECT user_id AS id FROM bookings WHERE user_id {among} AND status IN ('confirmed', 'pending')
+             UNION ALL SELECT host_id FROM launches WHERE host_id {among} AND status = 'scheduled' AND is_active) AS named
+          GROUP BY id",
+        among = tx.text(&AMONG)
     );
     let found: Vec<(Uuid, i64)> = on!(tx, |conn| sqlx::query_as(AssertSqlSafe(text))
         .bind(listed(users.iter().copied()))

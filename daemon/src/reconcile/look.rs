@@ -7,6 +7,7 @@ use astrops_api::{
     vocabulary::{DriftKind, EntityType, Severity},
 };
 use bson::{Document, oid::ObjectId};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -35,6 +36,8 @@ use crate::store::{
 pub struct View {
     /// Which.
     pub id: EntityId,
+    /// When it was looked at.
+    pub at: DateTime<Utc>,
     /// Its fields.
     pub mapping: Mapping,
     /// What each side said.
@@ -91,6 +94,16 @@ impl View {
             Side::Document => DriftKind::MissingDocument,
             Side::Relational => DriftKind::MissingRelational,
         })
+    }
+
+    /// How the two rows differ, whatever can be done about it.
+    pub fn differs(&self) -> DriftKind {
+        let Pair { document, relational } = &self.situation.seen;
+        match (document, relational) {
+            (Seen::Missing, _) => DriftKind::MissingDocument,
+            (_, Seen::Missing) => DriftKind::MissingRelational,
+            _ => DriftKind::Differs,
+        }
     }
 
     /// What it waits for may be done by the time that others agree: a row that it refers to, bookings that refer to it.
@@ -151,7 +164,7 @@ impl Engine {
             .into_iter()
             .map(|(id, columns, updated_at)| {
                 let record = codec::from_columns(mapping, &columns, &Links::default());
-                (id, seen(record, Some(updated_at.timestamp_millis())))
+                (id, seen(record, updated_at.map(|time| time.timestamp_millis())))
             })
             .collect();
         let mut links = stored::links(&mut tx, kind, entities).await?;
@@ -210,6 +223,7 @@ impl Engine {
                 let (mapping, facts) = (mapping.clone(), known);
                 View {
                     id,
+                    at: now,
                     mapping,
                     situation,
                     plan,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     core::{
-        codec::{Columns, RelValue},
+        codec::{Columns, RelValue, TIMES},
         mapping::{Codec, Mapping},
         value::Record,
     },
@@ -46,12 +46,11 @@ const TIME: Sql = Sql {
 };
 const LOCK: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
 
-/// The rows with these ids that are there, ascending by id, each with the time of its last change.
-pub async fn read_many(
-    tx: &mut Tx,
-    mapping: &Mapping,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+/// A row: its id, its columns, and the time of its last change if it is one.
+pub type Found = (Uuid, Columns, Option<DateTime<Utc>>);
+
+/// The rows with these ids that are there, ascending by id.
+pub async fn read_many(tx: &mut Tx, mapping: &Mapping, ids: &[Uuid]) -> Result<Vec<Found>, sqlx::Error> {
     select(tx, mapping, ids, false).await
 }
 
@@ -62,42 +61,36 @@ pub async fn count(tx: &mut Tx, kind: EntityType) -> Result<u64, sqlx::Error> {
     Ok(count.unsigned_abs())
 }
 
-/// The next rows that changed later than `after`, or at its time with a greater id: time and id of each.
+/// The next rows that changed later than `after`, or at its time with a greater id: time and id of each. A time that is
+/// none is nothing, and its row is among them all the same.
 pub async fn changed_since(
     tx: &mut Tx,
     kind: EntityType,
     after: (DateTime<Utc>, Uuid),
     limit: u32,
-) -> Result<Vec<(DateTime<Utc>, Uuid)>, sqlx::Error> {
+) -> Result<Vec<(Option<DateTime<Utc>>, Uuid)>, sqlx::Error> {
+    let (at, table) = (tx.text(&TIME).replace("{}", "updated_at"), table(kind));
     let text = format!(
-        "SELECT updated_at, id FROM {} WHERE (updated_at, id) > ($1, $2) ORDER BY updated_at, id LIMIT $3",
-        table(kind)
+        "SELECT {at}, id FROM {table} WHERE (updated_at, id) > ($1, $2) ORDER BY {table}.updated_at, id LIMIT $3"
     );
     on!(tx, |conn| {
-        sqlx::query_as(AssertSqlSafe(text))
+        let rows = sqlx::query::<DB>(AssertSqlSafe(text))
             .bind(after.0)
             .bind(after.1)
             .bind(i64::from(limit))
             .fetch_all(conn)
-            .await
+            .await?;
+        let at = |time: &DateTime<Utc>| TIMES.contains(&time.timestamp_millis());
+        rows.iter().map(|row| Ok((row.try_get(0).ok().filter(at), row.try_get(1)?))).collect()
     })
 }
 
 /// The rows with these ids, held until the write transaction ends.
-pub async fn lock_many(
-    tx: &mut Tx,
-    mapping: &Mapping,
-    ids: &[Uuid],
-) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+pub async fn lock_many(tx: &mut Tx, mapping: &Mapping, ids: &[Uuid]) -> Result<Vec<Found>, sqlx::Error> {
     select(tx, mapping, ids, true).await
 }
 
-async fn select(
-    tx: &mut Tx,
-    mapping: &Mapping,
-    ids: &[Uuid],
-    lock: bool,
-) -> Result<Vec<(Uuid, Columns, DateTime<Utc>)>, sqlx::Error> {
+async fn select(tx: &mut Tx, mapping: &Mapping, ids: &[Uuid], lock: bool) -> Result<Vec<Found>, sqlx::Error> {
     let mut wanted: Vec<(&'static str, Codec)> = Vec::new();
     for field in mapping.fields() {
         wanted.extend(field.relational.map(|column| (column, field.codec)));
@@ -111,7 +104,8 @@ async fn select(
     let (among, locking) = (tx.text(&AMONG), if lock { tx.text(&LOCK) } else { "" });
     let table = table(mapping.entity);
     let names = names.join(", ");
-    let text = format!("SELECT id, updated_at, {names} FROM {table} WHERE id {among} ORDER BY id{locking}");
+    let updated_at = tx.text(&TIME).replace("{}", "updated_at");
+    let text = format!("SELECT id, {updated_at}, {names} FROM {table} WHERE id {among} ORDER BY id{locking}");
     let ids = listed(ids.iter().copied());
     on!(tx, |conn| {
         let rows = sqlx::query::<DB>(AssertSqlSafe(text)).bind(ids).fetch_all(conn).await?;
@@ -142,7 +136,7 @@ async fn select(
                 };
                 columns.insert(column, value.unwrap_or(RelValue::Null));
             }
-            found.push((row.try_get("id")?, columns, row.try_get("updated_at")?));
+            found.push((row.try_get("id")?, columns, row.try_get("updated_at").ok()));
         }
         Ok(found)
     })

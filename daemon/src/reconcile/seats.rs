@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use astrops_api::{
-    ids::{self, BookingId, LaunchId, UserId},
+    ids::{self, BookingId, EntityId, LaunchId, UserId},
     launches::CapacityChange,
     vocabulary::CapacityOperation,
 };
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     core::{
         mapping::Mapping,
-        value::{Record, Value},
+        value::{Record, Side, Value},
     },
     relational::Written,
 };
@@ -72,6 +72,62 @@ pub fn taken(mapping: &Mapping, booking: &Record) -> Option<(LaunchId, i64)> {
     let is_active = matches!(at(mapping, booking, "status")?.word(), Some("confirmed" | "pending"));
     let seats = at(mapping, booking, "quantity")?.int()?;
     is_active.then_some((LaunchId(ids::embed(*launch)), seats))
+}
+
+/// How a field counts among the seats that a launch has left: each side keeps another counter.
+pub const fn weight(side: Side, field: &str) -> i64 {
+    match (side, field.as_bytes()) {
+        (Side::Document, b"availableTickets") | (Side::Relational, b"capacity") => 1,
+        (Side::Relational, b"numberOfAttendees") => -1,
+        _ => 0,
+    }
+}
+
+/// What is left with a number more; nothing when one is missing.
+pub fn add(left: Option<i64>, weight: i64, number: Option<i64>) -> Option<i64> {
+    left?.checked_add(number?.checked_mul(weight)?)
+}
+
+/// The seats that a launch has left by the counter of a side; zero for what has none.
+pub fn left(mapping: &Mapping, side: Side, record: &Record) -> Option<i64> {
+    let weighed = mapping.fields().iter().enumerate().map(|(index, field)| (index, weight(side, field.name)));
+    let mut weighed = weighed.filter(|(_, weight)| *weight != 0);
+    weighed.try_fold(0, |left, (index, weight)| add(Some(left), weight, record.at(index).int()))
+}
+
+/// Whose launches are counted.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// All.
+    All,
+    /// These.
+    Launches(&'a [EntityId]),
+    /// Those of these bookings.
+    Bookings(&'a [EntityId]),
+}
+
+/// The launches whose counter on our side is not what their bookings hold.
+pub async fn miscounted(tx: &mut Tx, whose: Whose<'_>) -> Result<Vec<LaunchId>, sqlx::Error> {
+    let (among, ids) = match whose {
+        Whose::All => (String::new(), &[][..]),
+        Whose::Launches(ids) => (format!("AND l.id {}", tx.text(&AMONG)), ids),
+        Whose::Bookings(ids) => {
+            (format!("AND l.id IN (SELECT launch_id FROM bookings WHERE id {})", tx.text(&AMONG)), ids)
+        }
+    };
+    let text = format!(
+        "SELECT l.id FROM launches l WHERE l.number_of_attendees <>
+             (SELECT CAST(COALESCE(SUM(b.ticket_quantity), 0) AS BIGINT) FROM bookings b
+               WHERE b.launch_id = l.id AND b.status IN ('confirmed', 'pending')) {among}"
+    );
+    let found: Vec<Uuid> = on!(tx, |conn| {
+        let mut query = sqlx::query_scalar(AssertSqlSafe(text));
+        if !matches!(whose, Whose::All) {
+            query = query.bind(listed(ids.iter().map(|id| id.0)));
+        }
+        query.fetch_all(conn).await
+    })?;
+    Ok(found.into_iter().map(LaunchId).collect())
 }
 
 /// How many active bookings each launch has, and their seats.
@@ -136,7 +192,11 @@ pub async fn count(
     let (mut counted, mut told) = (Vec::new(), Vec::new());
     for (id, mut reasons) in moves {
         let Some(launch) = launches.get(&id) else { continue };
-        let (_, seats) = held.get(&id.0).copied().unwrap_or_default();
+        let (_, mut seats) = held.get(&id.0).copied().unwrap_or_default();
+        if reasons.iter().map(|(_, seats)| seats).sum::<i64>() <= 0 {
+            // An oversold launch can count no more seats than it has, and seats that are given back are welcome.
+            seats = seats.min(launch.capacity);
+        }
         let delta = seats - launch.attendees;
         if delta == 0 {
             continue;

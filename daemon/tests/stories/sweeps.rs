@@ -68,7 +68,7 @@ async fn begin(daemon: &TestDaemon, mode: SweepMode) -> Sweep {
 }
 
 /// Sweeps, and answers what became of it; what it has nominated is done, too.
-async fn swept(daemon: &TestDaemon, mode: SweepMode) -> Sweep {
+pub async fn swept(daemon: &TestDaemon, mode: SweepMode) -> Sweep {
     let begun = begin(daemon, mode).await;
     let done = when(daemon, begun.id, |sweep| sweep.status != SweepStatus::Running).await;
     assert_eq!(done.status, SweepStatus::Completed, "{done:#?}");

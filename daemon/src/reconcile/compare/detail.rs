@@ -13,11 +13,11 @@ use crate::{
         core::{
             codec::{self, Fault, Links},
             mapping::Mapping,
-            value::{Record, hex},
+            value::{Record, Side, hex},
         },
         engine::Trouble,
         facts::collection,
-        relational,
+        relational, seats,
     },
 };
 
@@ -31,7 +31,8 @@ pub struct Detail {
     pub id: String,
     /// How, as it was compared.
     pub kind: Kind,
-    /// The compared fields that differ; every field when one side is missing.
+    /// The compared fields that differ, and the seats that a launch has left by its counters; every field when one side
+    /// is missing.
     pub fields: Vec<FieldDetail>,
     /// What cannot be understood, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -110,7 +111,7 @@ fn compare(mapping: &Mapping, row: Differing, document: &Said, relational: &Said
         (_, Said::Missing) => Kind::MissingRelational,
         (Said::Row(_), Said::Row(_)) => Kind::Differs,
     };
-    let fields: Vec<FieldDetail> = mapping
+    let mut fields: Vec<FieldDetail> = mapping
         .compared()
         .map(|index| FieldDetail {
             field: mapping.fields()[index].name,
@@ -119,6 +120,16 @@ fn compare(mapping: &Mapping, row: Differing, document: &Said, relational: &Said
         })
         .filter(|field| field.document != field.relational)
         .collect();
+    if let (Said::Row(document), Said::Row(relational)) = (document, relational) {
+        let left = |side, record| seats::left(mapping, side, record);
+        let (one, other) = (left(Side::Document, document), left(Side::Relational, relational));
+        let differs = (one != other).then(|| FieldDetail {
+            field: "availableTickets",
+            document: one.map(Json::from),
+            relational: other.map(Json::from),
+        });
+        fields.extend(differs);
+    }
     if kind == Kind::Differs && fields.is_empty() {
         return None;
     }

@@ -100,7 +100,7 @@ pub struct Differing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A compared field does.
+    /// A compared field does, or the seats that are left.
     Differs,
     /// The documents do not have it.
     MissingDocument,
@@ -227,7 +227,9 @@ impl Comparer {
             segment.through = Some(id);
             let (one, other) = (lefts.next_if(|row| row.id == id), rights.next_if(|row| row.id == id));
             let kind = match (one, other) {
-                (Some(one), Some(other)) if left.bytes(one) == right.bytes(other) => {
+                (Some(one), Some(other))
+                    if one.left == other.left && left.bytes(one) == right.bytes(other) =>
+                {
                     if let Some(row) = hash(left, one) {
                         segment.digests.document.add(row);
                         segment.digests.relational.add(row);

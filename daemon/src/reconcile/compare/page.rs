@@ -10,12 +10,15 @@ use std::borrow::Cow;
 use astrops_api::money::Money;
 use uuid::Uuid;
 
-use crate::reconcile::core::{
-    codec::TIMES,
-    digest::{self, Payload},
-    mapping::{Absent, Codec, Field, Mapping},
-    number,
-    value::{Id, Record, Side},
+use crate::reconcile::{
+    core::{
+        codec::TIMES,
+        digest::{self, Payload},
+        mapping::{Absent, Codec, Field, Mapping},
+        number,
+        value::{Id, Record, Side},
+    },
+    seats,
 };
 
 /// Where no field stands: a row that nobody can read begins with it and so equals none that can be read.
@@ -40,6 +43,8 @@ pub struct Page {
 pub struct Row {
     /// Its id.
     pub id: Id,
+    /// Of a launch: the seats that are left by its counter. It is no field: the sides count differently.
+    pub left: Option<i64>,
     start: u32,
     end: u32,
 }
@@ -60,15 +65,20 @@ impl Page {
         self.bytes(row).first() != Some(&UNREADABLE)
     }
 
-    /// Adds a row; `write` appends its bytes. When it gives up the row has none.
-    pub fn push(&mut self, id: Id, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Odd>) -> Result<(), Odd> {
+    /// Adds a row; `write` appends its bytes and answers the seats that are left. When it gives up the row has neither.
+    pub fn push(
+        &mut self,
+        id: Id,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<Option<i64>, Odd>,
+    ) -> Result<(), Odd> {
         let start = self.bytes.len();
         let done = write(&mut self.bytes);
         if done.is_err() {
             self.bytes.truncate(start);
         }
-        self.rows.push(Row { id, start: offset(start), end: offset(self.bytes.len()) });
-        done
+        let left = done.as_ref().ok().copied().flatten();
+        self.rows.push(Row { id, left, start: offset(start), end: offset(self.bytes.len()) });
+        done.map(drop)
     }
 
     /// Gives a row that was pushed what the codec says of it; nothing: it cannot be read.
@@ -80,6 +90,7 @@ impl Page {
         }
         if let Some(row) = self.rows.get_mut(index) {
             (row.start, row.end) = (offset(start), offset(self.bytes.len()));
+            row.left = said.and_then(|record| seats::left(mapping, side, record));
         }
     }
 }
@@ -130,28 +141,24 @@ struct Place {
     field: &'static Field,
     /// Where it is compared.
     compared: Option<u8>,
+    /// How it counts among the seats that are left.
+    weight: i64,
     /// The value that hides it, and the word with which it does.
     hidden_by: Option<(usize, &'static str)>,
 }
 
 impl Layout {
-    /// Every field of a side that can make a row unreadable is read, compared or not.
+    /// Every field of a side is read, compared or not: it can make the row unreadable, or counts.
     pub fn new(mapping: &Mapping, side: Side) -> Self {
         let of = |field: &'static Field| match side {
             Side::Document => field.document,
             Side::Relational => field.relational,
         };
-        let matters = |index: usize, field: &Field| {
-            // Any integer of a column is one.
-            side == Side::Document
-                || mapping.is_compared(index)
-                || !matches!(field.codec, Codec::Int { least: i64::MIN, most: i64::MAX })
-        };
         let (mut places, mut names, mut hiding) = (Vec::new(), Vec::new(), Vec::new());
         for (index, field) in mapping.fields().iter().enumerate() {
-            let Some(name) = of(field).filter(|_| matters(index, field)) else { continue };
+            let Some(name) = of(field) else { continue };
             let compared = mapping.is_compared(index).then(|| u8::try_from(index).unwrap_or(u8::MAX));
-            places.push(Place { field, compared, hidden_by: None });
+            places.push(Place { field, compared, weight: seats::weight(side, field.name), hidden_by: None });
             names.push((name, field.codec));
             hiding.push(field.hidden_by.filter(|_| side == Side::Relational));
         }
@@ -176,8 +183,9 @@ impl Layout {
         if is(guess) { Some(guess) } else { (0..self.names.len()).find(|&index| is(index)) }
     }
 
-    /// Appends the canonical bytes of a row.
-    pub fn write(&self, raws: &Raws<'_>, out: &mut Vec<u8>) -> Result<(), Odd> {
+    /// Appends the canonical bytes of a row, and answers the seats that are left by its counter.
+    pub fn write(&self, raws: &Raws<'_>, out: &mut Vec<u8>) -> Result<Option<i64>, Odd> {
+        let mut left = Some(0);
         for (place, raw) in self.places.iter().zip(raws) {
             let payload = match place.hidden_by {
                 Some((by, word)) if matches!(&raws[by], Raw::Text(text) if text == word) => match raw {
@@ -186,11 +194,15 @@ impl Layout {
                 },
                 _ => canonical(place.field, raw, self.side)?,
             };
+            if place.weight != 0 {
+                let number = if let Payload::Int(number) = payload { Some(number) } else { None };
+                left = seats::add(left, place.weight, number);
+            }
             if let Some(at) = place.compared {
                 digest::put(out, at, payload);
             }
         }
-        Ok(())
+        Ok(left)
     }
 }
 
@@ -199,6 +211,7 @@ fn canonical<'a>(field: &Field, raw: &'a Raw<'_>, side: Side) -> Result<Payload<
     let payload = match (field.codec, raw) {
         (_, Raw::Null) => Payload::Null,
         (Codec::Text, Raw::Text(text)) if text.trim().is_empty() => Payload::Null,
+        (Codec::Text | Codec::Email, Raw::Text(text)) if text.len() > field.most => return Err(Odd),
         (Codec::Text, Raw::Text(text)) if memchr::memchr(0, text.as_bytes()).is_none() => Payload::Text(text),
         (Codec::Email, Raw::Text(text)) if is_plain_email(text) => Payload::Text(text),
         (Codec::Time, Raw::Time(at)) if TIMES.contains(at) => Payload::Time(*at),

@@ -62,7 +62,7 @@ struct Pending {
 }
 
 impl Pending {
-    fn row(&mut self, key: Uuid, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Odd>) {
+    fn row(&mut self, key: Uuid, write: impl FnOnce(&mut Vec<u8>) -> Result<Option<i64>, Odd>) {
         (self.last, self.count) = (Some(key), self.count + 1);
         let Some(id) = ids::extract(key) else {
             self.page.foreign += 1;

@@ -224,6 +224,9 @@ fn checked(field: &Field, value: Value) -> Result<Value, Refused> {
         (_, Value::Text(text)) if text.contains('\0') => {
             return Err(("a text with a zero character".to_owned(), "a text without one".to_owned()));
         }
+        (_, Value::Text(text)) if text.len() > field.most => {
+            return Err((format!("a text of {} bytes", text.len()), format!("at most {} bytes", field.most)));
+        }
         (Codec::Email, Value::Text(text)) => Value::Text(text.trim().to_lowercase()),
         (_, value) => value,
     };

@@ -4,10 +4,11 @@
 use astrops_api::vocabulary::EntityType;
 
 use super::{
-    mapping::Mapping,
+    mapping::{Authority, Mapping},
     plan::{Conflict, Reason},
     value::{Id, Pair, Record, Side, Value},
 };
+use crate::store::users::ERASED;
 
 /// What the rules need to know besides the two rows. The caller looks it up in the same breath as the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,12 +21,29 @@ pub struct Facts {
     pub twin: Option<Id>,
     /// References that lead nowhere, by the side that lacks them.
     pub dangling: Vec<(Side, Id)>,
-    /// Of a launch: the relational side has cancelled it.
+    /// The relational side has cancelled the launch, or that of a booking.
     pub cancelled: bool,
-    /// Active bookings that refer to the row.
+    /// Active bookings that refer to the row; of a user also the launches on sale.
     pub dependents: u64,
     /// It has been missing for long enough, and was looked for again.
     pub grace_over: bool,
+}
+
+/// Who wins whatever is configured. What is erased stays erased, and no document locks an employee out: a stale copy that
+/// some service saves again would.
+pub fn owner(mapping: &Mapping, name: &str, relational: &Record) -> Option<Authority> {
+    if mapping.entity != EntityType::User {
+        return None;
+    }
+    let ours = |name: &str| mapping.index(name).map(|index| relational.at(index));
+    let is_employee = ours("role").and_then(Value::word) == Some("admin");
+    let is_ours =
+        ours("email").is_some_and(is_erased) || (is_employee && matches!(name, "email" | "isActive"));
+    is_ours.then_some(Authority::RelAlways)
+}
+
+fn is_erased(email: &Value) -> bool {
+    matches!(email, Value::Text(email) if email.ends_with(ERASED))
 }
 
 /// Why one field must not be written by itself. `from` is what the side to be written holds.
@@ -57,8 +75,14 @@ pub fn bars(name: &str, side: Side, from: &Value, to: &Value, facts: &Facts) -> 
 
 /// Why a row must not be deleted by itself: it is `record` on the side that still has it.
 pub fn keeps(mapping: &Mapping, record: &Record, missing: Side, facts: &Facts) -> Option<Reason> {
-    let paid = mapping.index("paymentStatus").and_then(|index| record.at(index).word()) == Some("paid");
-    if paid { Some(Reason::DeletedPaid(missing)) } else { booked(missing, facts) }
+    let is = |name: &str, word| mapping.index(name).and_then(|index| record.at(index).word()) == Some(word);
+    if is("paymentStatus", "paid") {
+        Some(Reason::DeletedPaid(missing))
+    } else if missing == Side::Document && is("role", "admin") {
+        Some(Reason::DeletedEmployee)
+    } else {
+        booked(missing, facts)
+    }
 }
 
 /// Why nobody deletes a row: bookings would lead nowhere.
@@ -83,8 +107,12 @@ pub fn check(
         EntityType::Booking => {
             found.extend(row.twin(facts));
             found.extend(row.seats(facts));
+            found.extend(row.cancelled(facts));
         }
-        EntityType::User => found.extend(row.new_admin()),
+        EntityType::User => {
+            found.extend(row.new_admin());
+            found.extend(row.reserved());
+        }
     }
     found.extend(row.references(facts));
     found
@@ -163,6 +191,19 @@ impl Row<'_> {
             || (grows && Self::is_active(self.after(Side::Relational, "status")));
         (takes && seats > free)
             .then(|| self.conflict("quantity", &["quantity", "status"], Reason::NoSeats { seats, free }))
+    }
+
+    /// Nobody travels with a launch that does not fly.
+    fn cancelled(&self, facts: &Facts) -> Option<Conflict> {
+        let books = facts.cancelled && self.becomes_active(Side::Relational);
+        books.then(|| self.conflict("launch", &["launch", "status"], Reason::LaunchCancelled))
+    }
+
+    /// An address that says that its owner was erased is ours to give: the change log keeps no values of such a person.
+    fn reserved(&self) -> Option<Conflict> {
+        let was = self.before(Side::Relational, "email").is_some_and(is_erased);
+        let is = self.after(Side::Relational, "email").is_some_and(is_erased);
+        (is && !was).then(|| self.conflict("email", &["email"], Reason::Reserved))
     }
 
     fn new_admin(&self) -> Option<Conflict> {

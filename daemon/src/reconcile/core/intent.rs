@@ -137,12 +137,12 @@ impl Intent {
 }
 
 impl Plan {
-    /// Deletes nothing for good: the row that is left becomes inactive, a booking is cancelled.
+    /// Deletes nothing for good: the row that is left becomes inactive, a booking is cancelled at `now`, in milliseconds.
     #[must_use]
-    pub fn softened(mut self, mapping: &Mapping) -> Self {
+    pub fn softened(mut self, mapping: &Mapping, now: i64) -> Self {
         for side in [Side::Document, Side::Relational] {
             let Action::Delete(record) = self.actions.of(side) else { continue };
-            let writes = tombstone(mapping, record, side);
+            let writes = tombstone(mapping, record, side, now);
             for write in &writes {
                 let mut before = Pair::default();
                 *before.of_mut(side) = write.before.clone();
@@ -209,17 +209,18 @@ impl Decision {
 }
 
 /// What of a row changes when it is deleted on the other side.
-fn tombstone(mapping: &Mapping, record: &Record, side: Side) -> Vec<Write> {
-    let wanted: [(&str, Value); 3] = [
+fn tombstone(mapping: &Mapping, record: &Record, side: Side, now: i64) -> Vec<Write> {
+    let wanted: [(&str, Value); 4] = [
         ("isActive", Value::Bool(false)),
         ("status", Value::Word("cancelled")),
         ("cancellationReason", Value::Text(format!("deleted on the {} side", side.other()))),
+        ("cancelledAt", Value::Time(now)),
     ];
     let is_cancelled =
         mapping.index("status").is_some_and(|index| *record.at(index) == Value::Word("cancelled"));
     wanted
         .into_iter()
-        .filter(|(name, _)| !(is_cancelled && *name == "cancellationReason"))
+        .filter(|(name, _)| !(is_cancelled && matches!(*name, "cancellationReason" | "cancelledAt")))
         .filter_map(|(name, after)| {
             let index = mapping.index(name)?;
             let field = &mapping.fields()[index];

@@ -139,6 +139,8 @@ pub struct Field {
     pub immutable: bool,
     /// The authority is a rule of safety and cannot be configured.
     pub pinned: bool,
+    /// A text has at most so many bytes.
+    pub most: usize,
     /// The relational value counts as "no" while this column holds this word.
     pub hidden_by: Option<(&'static str, &'static str)>,
 }
@@ -153,7 +155,7 @@ impl Field {
     ) -> Self {
         let (document, relational) = (Some(document), Some(relational));
         let (group, absent, hidden_by) = (None, Absent::Null, None);
-        let (immutable, pinned) = (false, false);
+        let (immutable, pinned, most) = (false, false, LONGEST);
         Self {
             name,
             label: name,
@@ -165,8 +167,14 @@ impl Field {
             absent,
             immutable,
             pinned,
+            most,
             hidden_by,
         }
+    }
+
+    /// What an index holds has to be short.
+    const fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     const fn label(self, label: &'static str) -> Self {
@@ -219,6 +227,8 @@ impl Field {
     }
 }
 
+/// Nobody can send our API a longer text, so a side that holds one was written by something else.
+const LONGEST: usize = 64 * 1024;
 const SEATS: Codec = Codec::Int { least: 1, most: 1_000_000 };
 /// A counter is shown as it is, however wrong, and put right.
 const COUNTER: Codec = Codec::Int { least: i64::MIN, most: i64::MAX };
@@ -247,7 +257,7 @@ static LAUNCH: &[Field] = &[
     Field::new("title", "name", "title", Text, RelPrefer).required(),
     Field::new("description", "description", "description", Text, RelPrefer),
     Field::new("venue", "venue", "venue", Text, RelPrefer),
-    Field::new("category", "category", "category", Text, RelPrefer),
+    Field::new("category", "category", "category", Text, RelPrefer).at_most(1_000),
     Field::new("date", "dateTime", "starts_at", Time, RelAlways).required(),
     Field::new("end", "", "ends_at", Time, Derived).required().relational_only(),
     Field::new("capacity", "capacity", "capacity", SEATS, RelAlways).required(),
@@ -294,7 +304,7 @@ static BOOKING: &[Field] = &[
 ];
 
 static USER: &[Field] = &[
-    Field::new("email", "email", "email", Email, RelPrefer).required(),
+    Field::new("email", "email", "email", Email, RelPrefer).required().at_most(254),
     Field::new("name", "name", "name", Text, RelPrefer),
     Field::new("isActive", "isActive", "is_active", Bool, RelPrefer).label("active").or_true(),
     Field::new("role", "role", "role", ROLE, RelAlways).required().pinned(),

@@ -23,7 +23,7 @@ use astrops_api::vocabulary::EntityType;
 
 use super::{
     choices::{Choices, DELETION},
-    codec::Fault,
+    codec::{Fault, TIMES},
     guards::{self, Facts},
     mapping::{Authority, Mapping},
     plan::{Action, Change, Conflict, History, Plan, Reason, Rule, Write},
@@ -311,7 +311,9 @@ impl Unit<'_> {
     fn decide(&self) -> Verdict {
         use Authority::{Derived, DocAlways, DocPrefer, Ignore, Manual, Newest, RelAlways, RelPrefer};
         use Side::{Document, Relational};
-        let authority = self.mapping.authority(self.places.start);
+        let name = self.mapping.fields()[self.places.start].name;
+        let owner = guards::owner(self.mapping, name, self.relational);
+        let authority = owner.unwrap_or_else(|| self.mapping.authority(self.places.start));
         let wins = |side: Side| Verdict::Write { to: side.other(), rule: Rule::Authority(authority) };
         let known = self.base.is_some_and(|base| self.all(|index| base.at(index).is_some()));
         let changed = |record: &Record| {
@@ -407,7 +409,9 @@ fn derive(
     let was = time(before.relational, "date").zip(time(before.relational, "end"));
     if let (Some(start), Some(index)) = (start, mapping.index("end")) {
         let length = was.map_or(TWO_HOURS, |(start, end)| end - start);
-        set(after, Side::Relational, index, Value::Time(start + length));
+        // The last time that there is comes after no other.
+        let end = start.saturating_add(length).min(*TIMES.end());
+        set(after, Side::Relational, index, Value::Time(end));
     }
     let Some(seats) = facts.seats else { return };
     let capacity = mapping.index("capacity");

@@ -177,9 +177,18 @@ pub enum Reason {
     /// Deleted on one side while it is paid.
     #[error("it was deleted on the {0} side, and it is paid")]
     DeletedPaid(Side),
-    /// Deleted on one side while bookings need it.
-    #[error("it was deleted on the {0} side, and active bookings refer to it")]
+    /// Deleted on one side while bookings need it, or launches.
+    #[error("it was deleted on the {0} side, and active bookings or launches refer to it")]
     DeletedBooked(Side),
+    /// The document of somebody who works here is gone.
+    #[error("its document was deleted, and it is an employee, whose account is ours")]
+    DeletedEmployee,
+    /// A booking of a launch that does not fly.
+    #[error("the launch is cancelled, so nobody can have a seat on it")]
+    LaunchCancelled,
+    /// An address that only an erased person has.
+    #[error("the document has an address that is kept for people who were erased")]
+    Reserved,
     /// It cannot be understood.
     #[error("{0}")]
     Unreadable(Fault),
@@ -240,7 +249,7 @@ pub enum Proposal {
     CancelSeats(i64),
     /// This booking is cancelled.
     CancelBooking,
-    /// The bookings that refer to the row are cancelled; then it can be deleted.
+    /// The bookings, or launches, that refer to the row are cancelled; then it can be deleted.
     CancelBookings,
     /// The row is put right where it is wrong, by hand.
     Correct(Side),
@@ -255,7 +264,7 @@ impl fmt::Display for Proposal {
             Self::RaiseCapacity(seats) => write!(f, "raise the capacity to {seats}"),
             Self::CancelSeats(seats) => write!(f, "cancel bookings of {seats} seats"),
             Self::CancelBooking => f.write_str("cancel this booking"),
-            Self::CancelBookings => f.write_str("cancel the bookings that refer to it"),
+            Self::CancelBookings => f.write_str("cancel what refers to it"),
             Self::Correct(side) => write!(f, "correct it on the {side} side"),
         }
     }
@@ -277,7 +286,10 @@ impl Reason {
             | Self::Immutable
             | Self::PaymentRegression { .. } => either(),
             Self::Cancelled | Self::Role => vec![Proposal::Take(Side::Relational)],
-            Self::NewAdmin => vec![Proposal::Correct(Side::Document)],
+            Self::NewAdmin | Self::Reserved => vec![Proposal::Correct(Side::Document)],
+            Self::DeletedEmployee => {
+                vec![Proposal::Restore(Side::Document), Proposal::Delete(Side::Relational)]
+            }
             Self::DeletedBooked(gone) => vec![Proposal::Restore(*gone), Proposal::CancelBookings],
             Self::DeletedAndChanged(gone) | Self::DeletedPaid(gone) => {
                 vec![Proposal::Restore(*gone), Proposal::Delete(gone.other())]
@@ -290,7 +302,7 @@ impl Reason {
                 vec![Proposal::CancelBooking, Proposal::CancelSeats(seats - free)]
             }
             Self::EndNotAfterStart => vec![Proposal::Correct(Side::Relational)],
-            Self::SecondBooking(_) => vec![Proposal::CancelBooking],
+            Self::SecondBooking(_) | Self::LaunchCancelled => vec![Proposal::CancelBooking],
             Self::Dangling { side, .. } => vec![Proposal::Restore(*side), Proposal::Correct(side.other())],
         }
     }

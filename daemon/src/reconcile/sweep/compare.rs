@@ -16,10 +16,11 @@ use crate::{
         core::{
             codec::{self, Links},
             digest::Digest,
-            value::{Base, Id, Pair, Record},
+            value::{Base, Id, Pair, Record, Side},
         },
         engine::{Engine, Trouble},
         facts, relational,
+        seats::{self, Whose},
     },
     store::{
         drift,
@@ -121,6 +122,9 @@ impl Drive<'_> {
         {
             self.segment(kind, segment).await?;
         }
+        if kind == EntityType::Launch {
+            self.recount(Whose::All).await?;
+        }
         if self.sweep.state.doubted == Some(kind) {
             return Ok(());
         }
@@ -129,6 +133,23 @@ impl Drive<'_> {
             return Err(Halt::Brake(format!("{kind}: {why}")));
         }
         Ok(())
+    }
+
+    /// Looks at the launches whose counter is not what their bookings hold: the sides may well agree on what is wrong.
+    pub(super) async fn recount(&mut self, whose: Whose<'_>) -> Result<(), Halt> {
+        let mut tx = self.engine.db().read().await?;
+        let wrong = seats::miscounted(&mut tx, whose).await?;
+        tx.rollback().await?;
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        // Those with an id of their own are nobody's twin.
+        let wrong = wrong.into_iter().filter(|launch| ids::extract(launch.0).is_some());
+        let wrong: Vec<_> = wrong.map(|launch| (launch.into(), DriftKind::Differs)).collect();
+        let mut tx = self.engine.db().write().await?;
+        let now = self.engine.context.clock.now();
+        drift::nominate(&mut tx, EntityType::Launch, &wrong, self.sweep.id, now).await?;
+        self.save(tx).await
     }
 
     async fn segment(&mut self, kind: EntityType, segment: Segment) -> Result<(), Halt> {
@@ -231,7 +252,9 @@ impl Engine {
                 (None, Some(_)) => DriftKind::MissingDocument,
                 (Some(_), None) => DriftKind::MissingRelational,
                 (Some(Some(document)), Some(Some(ours)))
-                    if mapping.compared().all(|at| document.at(at) == ours.at(at)) =>
+                    if mapping.compared().all(|at| document.at(at) == ours.at(at))
+                        && seats::left(mapping, Side::Document, &document)
+                            == seats::left(mapping, Side::Relational, &ours) =>
                 {
                     let values = (0..mapping.fields().len())
                         .map(|at| mapping.is_compared(at).then(|| document.at(at).clone()));

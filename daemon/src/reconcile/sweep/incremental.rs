@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Drive, Halt};
 use crate::{
     documents::Watermark,
-    reconcile::{core::value::Side, facts, relational},
+    reconcile::{core::value::Side, facts, relational, seats::Whose},
     store::{drift, sweeps},
 };
 
@@ -62,8 +62,9 @@ impl Drive<'_> {
             self.sweep.state.counts.relational += known.len() as u64;
             self.sweep.state.counts.foreign += foreign.len() as u64;
             self.candidates(kind, known.into_iter().map(EntityId).collect()).await?;
-            match page.last() {
-                Some(last) if page.len() as u64 >= u64::from(PAGE) => after = *last,
+            let last = page.iter().rev().find_map(|(at, id)| Some(((*at)?, *id)));
+            match last {
+                Some(last) if page.len() as u64 >= u64::from(PAGE) => after = last,
                 _ => return Ok(()),
             }
         }
@@ -75,6 +76,11 @@ impl Drive<'_> {
             return Ok(());
         }
         let differing = self.engine.adopt(kind, &found).await.map_err(Halt::Trouble)?;
+        match kind {
+            EntityType::Launch => self.recount(Whose::Launches(&found)).await?,
+            EntityType::Booking => self.recount(Whose::Bookings(&found)).await?,
+            EntityType::User => {}
+        }
         let state = &mut self.sweep.state;
         state.done += found.len() as u64;
         state.total = state.total.max(state.done);

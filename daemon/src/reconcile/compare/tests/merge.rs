@@ -128,7 +128,9 @@ fn record(columns: &Columns) -> Record {
 
 fn document(n: u32, seed: u8) -> Document {
     let (mapping, record) = (Mapping::of(LAUNCH), record(&columns(seed)));
-    let mut document = doc! { "_id": ObjectId::from_bytes(id(n)), "availableTickets": 10, "extra": ["x"] };
+    let capacity = 10 + i32::from(seed % 2);
+    let mut document =
+        doc! { "_id": ObjectId::from_bytes(id(n)), "availableTickets": capacity, "extra": ["x"] };
     for (index, field) in mapping.fields().iter().enumerate().filter(|(_, field)| field.is_shared()) {
         document.insert(field.document.unwrap(), codec::to_bson(record.at(index), None));
     }
@@ -398,5 +400,17 @@ async fn mutants_are_noticed(sides: Sides) {
         assert_ne!(found.document, found.relational);
         set(&sides, 1, path, original.get(path).cloned().unwrap_or(Bson::Null)).await;
     }
-    assert_eq!(joined(&sides.segments(2, None).await, Side::Document), joined(&before, Side::Document));
+    let digest = async || joined(&sides.segments(2, None).await, Side::Document);
+    assert_eq!(digest().await, joined(&before, Side::Document));
+    // The seats that are left are no field, and differ by what each side counts.
+    set(&sides, 1, "availableTickets", 3.into()).await;
+    sides.run("UPDATE launches SET number_of_attendees = 4").await;
+    let segments = sides.segments(2, None).await;
+    let differing: Vec<Differing> = segments.into_iter().flat_map(|segment| segment.differing).collect();
+    assert_eq!(differing, [0, 1, 2].map(|n| Differing { id: id(n), kind: Kind::Differs }));
+    let details = detail(&sides.db, &sides.documents, &mapping, &differing[1..2]).await.unwrap();
+    let [found] = &details[0].fields[..] else { panic!("{details:?}") };
+    let told = (found.field, found.document.clone(), found.relational.clone());
+    assert_eq!(told, ("availableTickets", Some(3.into()), Some(7.into())));
+    assert_eq!(digest().await, joined(&before, Side::Document), "it is in no digest");
 }

@@ -226,7 +226,7 @@ impl Reconciler {
                 if !same || world.intent.is_some() {
                     return;
                 }
-                let plan = decision.plan.clone().softened(mapping);
+                let plan = decision.plan.clone().softened(mapping, 0);
                 world.intents += 1;
                 self.began = Some(world.intents);
                 world.intent = Some((world.intents, plan.intent(mapping)));

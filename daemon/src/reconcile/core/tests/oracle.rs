@@ -124,6 +124,17 @@ impl Field<'_> {
     }
 }
 
+/// Whether no document changes it: it belongs to an employee, or to somebody who was erased.
+fn is_ours(mapping: &Mapping, name: &str, relational: &Record) -> bool {
+    let holds = |field: &str, found: &str| {
+        let value = mapping.index(field).map(|at| relational.at(at).to_string());
+        value.is_some_and(|value| value.trim_matches('"').ends_with(found))
+    };
+    mapping.entity == astrops_api::vocabulary::EntityType::User
+        && (holds("email", "@deleted.invalid")
+            || (["email", "isActive"].contains(&name) && holds("role", "admin")))
+}
+
 /// What both sides hold afterwards and the topics of conflicts, when no guard speaks.
 pub fn expected(mapping: &Mapping, situation: &Situation) -> (Record, Record, Vec<Vec<usize>>) {
     let (document, relational) =
@@ -153,7 +164,11 @@ pub fn expected(mapping: &Mapping, situation: &Situation) -> (Record, Record, Ve
         };
         let updated = |seen: &Seen| if let Seen::Row { updated_at, .. } = seen { *updated_at } else { None };
         let field = Field {
-            authority: mapping.authority(start),
+            authority: if is_ours(mapping, fields[start].name, &relational) {
+                Authority::RelAlways
+            } else {
+                mapping.authority(start)
+            },
             base,
             document: pick(&document),
             relational: pick(&relational),
