@@ -3,9 +3,10 @@
 
 mod chrome;
 mod diagnostics;
+mod messages;
 mod session;
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use astrops_api::{
     auth::SignedIn,
@@ -17,6 +18,7 @@ use crossterm::event::KeyEvent;
 pub use diagnostics::Figures;
 pub use session::{Session, Settings};
 
+use self::messages::{Cause, Messages};
 use crate::{
     format,
     keys::{Action, Chord, KeyMap, Scope, binding},
@@ -47,9 +49,6 @@ pub enum Command {
     /// End.
     Quit,
 }
-
-/// How long a message stays.
-const MESSAGE: Duration = Duration::from_secs(12);
 
 /// Texts that each prompt remembers.
 const HISTORY: usize = 50;
@@ -114,7 +113,7 @@ pub struct App {
     /// Tabs that were left, the latest last.
     trail: Vec<Tab>,
     layers: Vec<Layer>,
-    message: Option<(Tone, String, DateTime<Utc>)>,
+    messages: Messages,
     /// What was typed into each prompt of each tab, oldest first.
     history: Vec<(Remembered, Vec<String>)>,
     /// Who was signed in last: another person starts with empty screens.
@@ -134,7 +133,7 @@ impl App {
             tab: Tab::Dashboard,
             trail: Vec::new(),
             layers: Vec::new(),
-            message: None,
+            messages: Messages::default(),
             history: Vec::new(),
             last_user: None,
             mouse: false,
@@ -159,9 +158,9 @@ impl App {
 
     /// Takes a key press.
     pub fn key(&mut self, event: KeyEvent, now: DateTime<Utc>) -> Vec<Command> {
-        self.message = None;
         let scope = self.scope();
         let action = self.keys.action(scope, Chord::from(event));
+        self.messages.pressed(matches!(action, Some(Action::Close | Action::No)));
         if action == Some(Action::Quit) {
             return vec![Command::Quit];
         }
@@ -179,7 +178,7 @@ impl App {
         } else {
             action.map(Effect::Act).into_iter().collect()
         };
-        self.carry_out(effects, now)
+        self.carry_out(effects, Cause::Key, now)
     }
 
     /// Takes pasted text: only where there is something to type into.
@@ -192,7 +191,7 @@ impl App {
         } else {
             vec![Effect::note("nothing was pasted: a list takes no text")]
         };
-        self.carry_out(effects, now)
+        self.carry_out(effects, Cause::Key, now)
     }
 
     /// Turns the mouse wheel.
@@ -205,7 +204,7 @@ impl App {
                 Some(layer) => layer.act(action, &context),
                 None => vec![Effect::Act(action)],
             };
-            commands.extend(self.carry_out(effects, now));
+            commands.extend(self.carry_out(effects, Cause::Key, now));
         }
         commands
     }
@@ -257,7 +256,7 @@ impl App {
             effects.extend(layer.update(update, &context));
         }
         self.layers.retain(|layer| !layer.is_over());
-        commands.extend(self.carry_out(effects, now));
+        commands.extend(self.carry_out(effects, Cause::News, now));
         commands
     }
 
@@ -280,10 +279,10 @@ impl App {
         for tab in Tab::ALL {
             effects.extend(self.screens.get(tab).tick(tab == self.tab, &context));
         }
-        self.carry_out(effects, now)
+        self.carry_out(effects, Cause::News, now)
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>, now: DateTime<Utc>) -> Vec<Command> {
+    fn carry_out(&mut self, effects: Vec<Effect>, cause: Cause, now: DateTime<Utc>) -> Vec<Command> {
         let mut queue = VecDeque::from(effects);
         let mut commands = Vec::new();
         while let Some(effect) = queue.pop_front() {
@@ -291,7 +290,7 @@ impl App {
                 Effect::Ask(request) => {
                     match self.session.permits(&request) {
                         Ok(()) => commands.push(Command::Ask(request)),
-                        Err(reason) => self.say(Tone::Trouble, reason, now),
+                        Err(reason) => self.messages.say(Tone::Trouble, reason, cause, now),
                     }
                     Vec::new()
                 }
@@ -304,7 +303,7 @@ impl App {
                     Vec::new()
                 }
                 Effect::Say(tone, words) => {
-                    self.say(tone, words, now);
+                    self.messages.say(tone, words, cause, now);
                     Vec::new()
                 }
                 Effect::Visit(place) => self.visit(&place, now),
@@ -312,7 +311,8 @@ impl App {
                 Effect::Prompted(ask, text, done) => self.prompted(&ask, &text, done, now),
                 Effect::Copy(text) => {
                     let size = format::things(text.lines().count(), "line");
-                    self.say(Tone::Note, format!("copied {size} to your terminal's clipboard"), now);
+                    let words = format!("copied {size} to your terminal's clipboard");
+                    self.messages.say(Tone::Note, words, cause, now);
                     commands.push(Command::Copy(text));
                     Vec::new()
                 }
@@ -331,10 +331,6 @@ impl App {
             }
         }
         commands
-    }
-
-    fn say(&mut self, tone: Tone, words: String, now: DateTime<Utc>) {
-        self.message = Some((tone, words, now));
     }
 
     fn open(&mut self, mut layer: Layer) {
@@ -462,8 +458,13 @@ impl App {
                     "",
                 )))];
             }
+            Action::Messages => {
+                let context = self.session.context(now);
+                return vec![Effect::Open(Layer::Page(self.messages.page(context.look, now)))];
+            }
             Action::SignOut => {
-                let lines = vec!["Other sessions of yours go on.".to_owned()];
+                let mut lines = vec!["Other sessions of yours go on.".to_owned()];
+                lines.extend(self.screens.drift.before_leaving(now));
                 let confirm = Confirm::new("Sign out?", lines, Effect::SignOut);
                 return vec![Effect::Open(Layer::Confirm(confirm))];
             }
@@ -472,12 +473,12 @@ impl App {
             }
             Action::Leave => {
                 // The daemon of the demo lives inside this very process.
-                let words = if self.session.settings.profile == "demo" {
-                    "This is the demo: the daemon and its data end with it."
+                let lines = if self.session.settings.profile == "demo" {
+                    vec!["This is the demo: the daemon and its data end with it.".to_owned()]
                 } else {
-                    "Jobs go on: the daemon runs them."
+                    let pending = self.screens.drift.before_leaving(now);
+                    std::iter::once("Jobs go on: the daemon runs them.".to_owned()).chain(pending).collect()
                 };
-                let lines = vec![words.to_owned()];
                 let confirm = Confirm::new("Leave the console?", lines, Effect::Quit);
                 return vec![Effect::Open(Layer::Confirm(confirm))];
             }

@@ -5,6 +5,7 @@ use astrops_api::{
     audit::AuditEntry,
     auth::Session,
     bookings::{BookingDetail, BookingPage},
+    drift::Drift,
     launches::{CapacityLogPage, Launch},
     reconciliation::{Conflict, Diff},
     users::Account,
@@ -42,6 +43,9 @@ pub struct SidesFile {
     /// What waits for a person, a snoozed one too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<Conflict>,
+    /// What is known to differ, and why it was not mended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<Drift>,
 }
 
 /// A booking.

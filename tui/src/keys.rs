@@ -204,6 +204,8 @@ actions! {
     Mouse,
     /// To the shell; `fg` comes back.
     Suspend,
+    /// What the status line said.
+    Messages,
     /// Figures about the console itself.
     Diagnostics,
     /// End the session.

@@ -13,6 +13,7 @@
 
 pub mod backoff;
 mod calls;
+mod reason;
 mod streams;
 
 use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};

@@ -180,6 +180,8 @@ pub enum Change {
     Decide(Box<Decision>, Vec<(Uuid, String)>),
     /// Do not list conflicts for a while; with the texts that the operator knows them by.
     SnoozeConflicts(Vec<(Uuid, String)>, Snooze),
+    /// List snoozed conflicts again.
+    WakeConflicts(Vec<(Uuid, String)>, Snooze),
     /// Compare whole collections with whole tables.
     StartSweep(NewSweep),
     /// Steer a sweep; the text is what to call it.
@@ -201,6 +203,7 @@ impl Change {
             Self::Notify(_) | Self::Reconcile(_) => "queued",
             Self::Decide(..) => "decided",
             Self::SnoozeConflicts(..) => "snoozed",
+            Self::WakeConflicts(..) => "woken",
             Self::StartSweep(_) => "started",
             Self::SteerSweep(.., SweepAct::Approve) => "approved",
             Self::PauseJobs(_) | Self::PauseSchedule(_) | Self::SteerSweep(.., SweepAct::Pause) => "paused",

@@ -238,7 +238,7 @@ pub trait Screen {
     }
 
     /// The hints of the part of the screen that has the keys, when they are not those of its scope.
-    fn hints(&self) -> &'static [(Action, &'static str)] {
+    fn hints(&self, _context: &Context<'_>) -> &'static [(Action, &'static str)] {
         &[]
     }
 

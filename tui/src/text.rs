@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
 /// Marks on one letter beyond which the rest is dropped: no living language needs more.
 const MARKS: usize = 3;
@@ -82,9 +82,10 @@ fn visible(letter: char) -> Option<char> {
     }
 }
 
-/// Columns that `text` takes.
+/// Columns that `text` takes: each letter for itself, as a terminal puts it into cells. (A width of the whole counts
+/// some pairs of Arabic letters as one.)
 pub fn width(text: &str) -> usize {
-    text.width()
+    if text.is_ascii() { text.len() } else { text.chars().map(|letter| letter.width().unwrap_or(0)).sum() }
 }
 
 /// `text` cut to `columns`, the cut shown by `~`.
@@ -166,6 +167,8 @@ mod tests {
         assert_eq!(fit("東京東京", 5), "東京~");
         assert_eq!(fit("short", 5), "short");
         assert_eq!(fit("longer", 0), "");
+        // Lam and alef are two cells, though they are written as one letter.
+        assert_eq!((width("\u{644}\u{627}"), width("e\u{301}"), width("東")), (2, 1, 2));
         assert_eq!(wrap("the quick brown fox", 9), ["the quick", "brown fox"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), [""]);

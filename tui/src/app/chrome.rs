@@ -9,7 +9,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{App, MESSAGE};
+use super::App;
 use crate::{
     format,
     keys::{Action, Scope, binding, bindings},
@@ -47,6 +47,12 @@ fn drift_spans(agreement: &Agreement, wide: bool, context: &Context<'_>) -> Vec<
     spans
 }
 
+/// `words` as one harmless line.
+fn one_line(words: &str, room: usize, style: Style) -> Line<'static> {
+    let words = text::fit(&text::neutral(words), room).into_owned();
+    Line::from(vec![Span::raw(" "), Span::styled(words, style)])
+}
+
 impl App {
     /// Draws everything.
     pub fn draw(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
@@ -55,7 +61,9 @@ impl App {
             panel::paint(buffer, area, [Line::raw(words)]);
             return;
         }
-        let rows = [1, 1, 0, 1, 1]
+        let status_lines = self.status_lines((area.width, area.height), now);
+        let status = u16::try_from(status_lines.len()).unwrap_or(1).max(1);
+        let rows = [1, 1, 0, status, 1]
             .map(|rows| if rows == 0 { Constraint::Fill(1) } else { Constraint::Length(rows) });
         let [header, tabs, body, status, hints] = Layout::vertical(rows).areas(area);
         self.draw_header(buffer, header, now);
@@ -69,7 +77,7 @@ impl App {
         } else {
             self.login.draw(buffer, body, &context);
         }
-        self.draw_status(buffer, status, now);
+        panel::paint(buffer, status, status_lines);
         self.draw_hints(buffer, hints, now);
         if self.session.is_signed_in() {
             let context = self.session.context(now);
@@ -149,10 +157,12 @@ impl App {
                     .session
                     .retry_at()
                     .map_or(0.0, |at| (at - context.now).to_std().unwrap_or_default().as_secs_f64());
-                let words = if wide {
-                    format!(" RECONNECTING: next try in {left:.1} s (attempt {attempt}) ")
-                } else {
-                    format!(" next try in {left:.1} s ")
+                let age = context.stale_since.map(|since| format::coarse(context.now - since));
+                let words = match age.map(|age| format!("data {age} old, ")).unwrap_or_default() {
+                    age if wide => {
+                        format!(" RECONNECTING: {age}next try in {left:.1} s (attempt {attempt}) ")
+                    }
+                    age => format!(" {age}next try in {left:.1} s "),
                 };
                 Span::styled(words, look.banner)
             }
@@ -192,28 +202,42 @@ impl App {
         Line::from(spans)
     }
 
-    fn draw_status(&mut self, buffer: &mut Buffer, area: Rect, now: DateTime<Utc>) {
+    /// What is about to be written, and below it the message. Long messages take more lines, of which the body keeps
+    /// most.
+    fn status_lines(&mut self, (width, height): (u16, u16), now: DateTime<Utc>) -> Vec<Line<'static>> {
         let context = self.session.context(now);
         let look = context.look;
-        let fresh =
-            self.message.as_ref().filter(|(_, _, at)| (now - *at).to_std().unwrap_or_default() < MESSAGE);
-        let (words, style) = match (fresh, context.link, context.stale_since) {
-            (Some((Tone::Note, words, _)), ..) => (words.clone(), look.active),
-            (Some((Tone::Trouble, words, _)), ..) => (format!("! {words}"), look.bad),
+        let room = usize::from(width.saturating_sub(2));
+        let pending = self.screens.drift.pending(self.tab == Tab::Drift, &context);
+        let mut lines: Vec<Line<'static>> =
+            pending.iter().map(|words| one_line(words, room, look.banner)).collect();
+        let (words, style) = match (self.messages.current(now), context.link, context.stale_since) {
+            (Some((Tone::Note, words)), ..) => (words.to_owned(), look.active),
+            (Some((Tone::Trouble, words)), ..) => (format!("! {words}"), look.bad),
             (None, LinkState::Waiting { reason, .. }, Some(since)) => {
                 let age = format::coarse(now - since);
-                (format!("! {reason}. Data is {age} old; commands are refused."), look.bad)
+                (format!("! Data is {age} old; commands are refused: {reason}"), look.bad)
             }
             (None, LinkState::Waiting { reason, .. }, None) => (format!("! {reason}"), look.bad),
-            _ if context.user.is_none() => return,
-            _ => match self.screens.get(self.tab).remark(&context) {
-                Some(words) => (words, look.dim),
-                None => return,
-            },
+            _ if context.user.is_none() => return lines,
+            _ => {
+                let remark = self.screens.get(self.tab).remark(&context);
+                lines.extend(remark.map(|words| one_line(&words, room, look.dim)));
+                return lines;
+            }
         };
-        let words = text::neutral(&words).into_owned();
-        let width = usize::from(area.width.saturating_sub(2));
-        buffer.set_stringn(area.x + 1, area.y, text::fit(&words, width), width, style);
+        let most = usize::from(height.saturating_sub(5) / 3).clamp(1, 6);
+        let all = text::wrap(&text::neutral(&words), room);
+        let cut = all.len() > most;
+        let shown = all.iter().take(most).enumerate().map(|(place, line)| {
+            if cut && place + 1 == most {
+                format!("{}... m: all", text::fit(line, room.saturating_sub(10)))
+            } else {
+                line.clone()
+            }
+        });
+        lines.extend(shown.map(|line| one_line(&line, room, style)));
+        lines
     }
 
     /// The hints of this place: action, key, word.
@@ -224,7 +248,11 @@ impl App {
         {
             return vec![(Action::Open, "Enter", "yes"), (Action::No, "Esc", "no")];
         }
-        let own = if scope.is_screen() { self.screens.get(self.tab).hints() } else { &[] };
+        let own = if scope.is_screen() {
+            self.screens.get(self.tab).hints(&self.session.context(now))
+        } else {
+            &[]
+        };
         let listed = own
             .iter()
             .filter_map(|(action, word)| Some((*action, *binding(*action, scope)?.keys.first()?, *word)));

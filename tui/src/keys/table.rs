@@ -310,7 +310,7 @@ pub const TABLE: &[Binding] = &[
     // Drift
     row(A::Open, &[Drift], &["Enter", "d"], "both sides")
         .does("Shows both sides field by field, and takes decisions.")
-        .hint("decide")
+        .hint("sides")
         .twin("astrops reconcile diff TYPE ID"),
     row(A::Status, &[Drift, Sweeps], &["s"], "view")
         .does("Shows open differences, conflicts, sweeps in turn.")
@@ -388,13 +388,13 @@ pub const TABLE: &[Binding] = &[
         .does("Writes what the preview shows, after 10 seconds in which u takes it back.")
         .changes("astrops reconcile resolve CONFLICT --set FIELD=SIDE --reason TEXT --hold 10")
         .hint("write"),
-    row(A::Undo, &[Drift, Resolve, History], &["u"], "take back")
+    row(A::Undo, &[Drift, Sweeps, Resolve, History], &["u"], "take back")
         .does("Takes back what is not written yet; on a change that is written it asks to revert that.")
         .menu()
         .twin("astrops jobs cancel ID"),
     row(A::History, &[Resolve, Drift], &["h"], "changes")
         .does("Shows what was changed of it, when and by whom.")
-        .hint("history")
+        .hint("changes")
         .menu()
         .twin("astrops reconcile changes --type TYPE --entity ID"),
     row(A::Open, &[Resolve], &["Enter", "d"], "field").does("Shows everything about the field."),
@@ -436,17 +436,20 @@ pub const TABLE: &[Binding] = &[
         .hint("jobs")
         .twin("astrops jobs list --schedule NAME"),
     // Moving
-    row(A::Down, &[Everywhere, Page], &["j", "Down"], "down").does("Goes one row down."),
-    row(A::Up, &[Everywhere, Page], &["k", "Up"], "up").does("Goes one row up."),
+    row(A::Down, &[Everywhere, Page, Confirm], &["j", "Down"], "down").does("Goes one row down."),
+    row(A::Up, &[Everywhere, Page, Confirm], &["k", "Up"], "up").does("Goes one row up."),
     row(A::Down, &[Menu], &["Down", "ctrl-n", "Tab"], "down").does("Goes one row down."),
     row(A::Up, &[Menu], &["Up", "ctrl-p", "BackTab"], "up").does("Goes one row up."),
-    row(A::Top, &[Everywhere, Page], &["g", "Home"], "first").does("Goes to the first row."),
-    row(A::Bottom, &[Everywhere, Page], &["G", "End"], "last")
+    row(A::Top, &[Everywhere, Page, Confirm], &["g", "Home"], "first").does("Goes to the first row."),
+    row(A::Bottom, &[Everywhere, Page, Confirm], &["G", "End"], "last")
         .does("Goes to the last row; on Logs it follows again."),
-    row(A::HalfDown, &[Everywhere, Page], &["ctrl-d"], "half a page down").does("Scrolls half a page down."),
-    row(A::HalfUp, &[Everywhere, Page], &["ctrl-u"], "half a page up").does("Scrolls half a page up."),
-    row(A::PageDown, &[Everywhere, Page, Menu], &["PageDown"], "page down").does("Scrolls a page down."),
-    row(A::PageUp, &[Everywhere, Page, Menu], &["PageUp"], "page up").does("Scrolls a page up."),
+    row(A::HalfDown, &[Everywhere, Page, Confirm], &["ctrl-d"], "half a page down")
+        .does("Scrolls half a page down."),
+    row(A::HalfUp, &[Everywhere, Page, Confirm], &["ctrl-u"], "half a page up")
+        .does("Scrolls half a page up."),
+    row(A::PageDown, &[Everywhere, Page, Menu, Confirm], &["PageDown"], "page down")
+        .does("Scrolls a page down."),
+    row(A::PageUp, &[Everywhere, Page, Menu, Confirm], &["PageUp"], "page up").does("Scrolls a page up."),
     row(A::Focus, &[Everywhere], &["Tab"], "next panel").does("Gives the keys to the next panel."),
     row(A::FocusBack, &[Everywhere], &["BackTab"], "previous panel")
         .does("Gives the keys to the previous panel."),
@@ -460,6 +463,8 @@ pub const TABLE: &[Binding] = &[
     row(A::Mouse, &[Everywhere], &["F2"], "mouse")
         .does("Takes the wheel for scrolling, or leaves the mouse to your terminal."),
     row(A::Suspend, &[Everywhere], &["ctrl-z"], "suspend").does("Goes to the shell; `fg` comes back."),
+    row(A::Messages, &[Everywhere], &["m"], "messages")
+        .does("Shows in full what the status line says and said."),
     row(A::Diagnostics, &[Everywhere], &[], "diag")
         .does("Shows latency, frame time, rows and drops of the console."),
     row(A::SignOut, &[Everywhere], &[], "sign out")

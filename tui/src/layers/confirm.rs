@@ -1,5 +1,6 @@
 //! A question before something changes. `y` is yes; Enter and everything else is no. Where more depends on it
-//! the operator types the number of items.
+//! the operator types the number of items. What does not fit is scrolled, and a change is only said yes to when its end
+//! was on the screen.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Line};
@@ -10,7 +11,7 @@ use crate::{
     message::{Change, Request},
     screen::{Context, Effect},
     text,
-    widgets::{input, panel},
+    widgets::{input, panel, scroll::Window},
 };
 
 /// A question, and what happens on yes.
@@ -23,12 +24,23 @@ pub struct Confirm {
     then: Option<Box<Effect>>,
     /// Whether `then` changes data: checked again at the last moment.
     changes: bool,
+    window: Window,
+    /// The last lines were never shown.
+    unread: bool,
 }
 
 impl Confirm {
     /// Asks before `then`, which changes no data.
     pub fn new(title: impl Into<String>, lines: Vec<String>, then: Effect) -> Self {
-        Self { title: title.into(), lines, count: None, then: Some(Box::new(then)), changes: false }
+        Self {
+            title: title.into(),
+            lines,
+            count: None,
+            then: Some(Box::new(then)),
+            changes: false,
+            window: Window::default(),
+            unread: false,
+        }
     }
 
     /// Asks before `change` of so many items.
@@ -39,13 +51,8 @@ impl Confirm {
         change: Change,
         context: &Context<'_>,
     ) -> Self {
-        Self {
-            title: title.into(),
-            lines,
-            count: context.needs_count(items).then(|| (items, Input::default())),
-            then: Some(Box::new(Effect::Ask(Request::Change(change)))),
-            changes: true,
-        }
+        let count = context.needs_count(items).then(|| (items, Input::default()));
+        Self { count, changes: true, ..Self::new(title, lines, Effect::Ask(Request::Change(change))) }
     }
 
     /// Whether the number of items is to be typed: then Enter is the yes.
@@ -66,10 +73,21 @@ impl Confirm {
                 return vec![Effect::trouble(format!("{typed} is not {count}: nothing was done"))];
             }
             (Action::Open | Action::No, _) => false,
-            _ => return Vec::new(),
+            _ => {
+                self.window.act(action);
+                self.read();
+                return Vec::new();
+            }
         };
+        if yes && self.changes && self.unread {
+            return vec![Effect::trouble(
+                "there is more of it to read: j and PgDn scroll, G goes to its end",
+            )];
+        }
         if !yes {
-            return vec![Effect::Close, Effect::note("nothing was done")];
+            // Where nothing would have changed, "nothing was done" would sound like news of something else.
+            let note = self.changes.then(|| Effect::note("nothing was done"));
+            return std::iter::once(Effect::Close).chain(note).collect();
         }
         // The connection may have gone while the question stood.
         if let (true, Err(reason)) = (self.changes, context.may_change()) {
@@ -88,39 +106,59 @@ impl Confirm {
         }
     }
 
+    /// What the window shows was seen.
+    const fn read(&mut self) {
+        self.unread = self.unread && self.window.offset + self.window.height < self.window.len;
+    }
+
     /// Draws itself.
-    pub fn draw(&self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
+    pub fn draw(&mut self, buffer: &mut Buffer, area: Rect, context: &Context<'_>) {
         let look = context.look;
         let width = area.width.saturating_sub(8).clamp(20, 76);
         let mut lines: Vec<Line<'_>> = Vec::new();
         for line in &self.lines {
-            // Indented lines are content; cut them, or a long one would push the question off the screen.
+            // Indented lines are content.
             let line = text::neutral(line);
-            if line.starts_with("  ") {
-                lines.push(Line::styled(text::fit(&line, usize::from(width)).into_owned(), look.dim));
-            } else {
-                lines.extend(text::wrap(&line, usize::from(width)).into_iter().map(Line::raw));
-            }
-        }
-        let most = usize::from(area.height.saturating_sub(4)).max(1);
-        if lines.len() > most {
-            lines.truncate(most - 1);
-            lines.push(Line::styled("...", look.dim));
+            let words = line.trim_start_matches(' ');
+            let indent = line.len() - words.len();
+            let style = if indent > 1 { look.dim } else { Style::new() };
+            let wrapped = text::wrap(words, usize::from(width).saturating_sub(indent));
+            lines.extend(
+                wrapped.iter().map(|part| Line::styled(format!("{}{part}", " ".repeat(indent)), style)),
+            );
         }
         let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
         let inner = panel::dialog(buffer, area, look, &self.title, (width, height));
-        panel::paint(buffer, inner, lines);
         let y = inner.bottom().saturating_sub(1);
         if inner.height == 0 {
             return;
         }
+        // The line before the answer is empty where there is room for that.
+        let rows = inner.height.saturating_sub(if inner.height > 4 { 2 } else { 1 });
+        let all = lines.len();
+        let first = self.window.len == 0;
+        self.window.settle(all, usize::from(rows));
+        self.unread = if first { all > usize::from(rows) } else { self.unread };
+        self.read();
+        panel::paint(buffer, Rect { height: rows, ..inner }, lines.into_iter().skip(self.window.offset));
+        let last = (self.window.offset + usize::from(rows)).min(all);
+        let more = if last < all || self.window.offset > 0 {
+            format!("   j k scroll: {last} of {all}")
+        } else {
+            String::new()
+        };
         match &self.count {
             None => {
-                let answer = Line::styled("y yes   Enter, n or Esc: no", look.key);
-                buffer.set_line(inner.x, y, &answer, inner.width);
+                let answer = format!("y yes   Enter, n or Esc: no{more}");
+                let answer = if inner.width < 45 { format!("y yes, Esc no{more}") } else { answer };
+                buffer.set_line(inner.x, y, &Line::styled(answer, look.key), inner.width);
             }
             Some((count, typed)) => {
-                let ask = format!("Type {count} and Enter for yes, Esc for no: ");
+                let ask = if more.is_empty() {
+                    format!("Type {count} and Enter for yes, Esc for no: ")
+                } else {
+                    format!("Type {count} and Enter, or Esc (j k: {last} of {all}): ")
+                };
                 let (x, _) = buffer.set_stringn(inner.x, y, ask, usize::from(inner.width), look.key);
                 let room = Rect { x, y, width: inner.right().saturating_sub(x), height: 1 };
                 input::draw(buffer, room, typed, Style::new(), true, false);

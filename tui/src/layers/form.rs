@@ -254,20 +254,21 @@ impl FormLayer {
         let error = error.unwrap_or_default();
         let fields = u16::try_from(self.form.fields.len()).unwrap_or(u16::MAX);
         let errors = u16::try_from(error.len()).unwrap_or(0);
-        let height = fields.saturating_add(3).saturating_add(errors);
+        let note = text::wrap(&text::neutral(&note), usize::from(width));
+        let notes = u16::try_from(note.len()).unwrap_or(1);
+        let height = fields.saturating_add(notes + 2).saturating_add(errors);
         let inner = panel::dialog(buffer, area, context.look, &title, (width, height));
         if inner.height == 0 {
             return;
         }
-        buffer.set_stringn(
-            inner.x,
-            inner.y,
-            text::fit(&text::neutral(&note), usize::from(inner.width)),
-            usize::from(inner.width),
-            context.look.dim,
-        );
-        let below = (errors + 1).min(inner.height - 1);
-        let fields = Rect { y: inner.y + 1, height: inner.height - 1 - below, ..inner };
+        // Where there is no room for all of it, fields come first.
+        let notes = notes.min(inner.height.saturating_sub(fields + errors + 1)).max(1);
+        for (line, y) in note.iter().zip(inner.y..inner.y + notes) {
+            let line = text::fit(line, usize::from(inner.width));
+            buffer.set_stringn(inner.x, y, line, usize::from(inner.width), context.look.dim);
+        }
+        let below = (errors + 1).min(inner.height - notes);
+        let fields = Rect { y: inner.y + notes, height: inner.height - notes - below, ..inner };
         self.form.draw(buffer, fields, context.look);
         for (line, y) in error.iter().zip(fields.bottom()..inner.bottom()) {
             buffer.set_stringn(inner.x, y, line, usize::from(inner.width), context.look.bad);

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::both::{decide, sides, sides_file, take};
-use super::{Finished, session_over};
+use super::{Finished, reason::reason, session_over};
 use crate::{
     files::{BookingFile, History, LaunchFile, ROWS, Today, UserFile},
     message::{Change, Outcome, Request, SweepAct, Update},
@@ -62,7 +62,7 @@ async fn read(client: Client, request: Request) -> Finished {
             Finished { updates: vec![update], took, fault: None }
         }
         Err(error) => Finished {
-            updates: vec![Update::Failed(Box::new(request), error.to_string())],
+            updates: vec![Update::Failed(Box::new(request), reason(&error))],
             took: None,
             fault: is_fault(&error).then_some(error),
         },
@@ -132,7 +132,7 @@ async fn history(client: &Client, id: EntityId) -> Result<History, ClientError> 
     match client.audit(&query).await {
         Ok(page) => Ok(History::Known(page.entries)),
         Err(error) if is_fault(&error) => Err(error),
-        Err(error) => Ok(History::Refused(error.to_string())),
+        Err(error) => Ok(History::Refused(reason(&error))),
     }
 }
 
@@ -271,7 +271,7 @@ async fn perform(client: &Client, change: &Change) -> Vec<Performed> {
             let name = |one: &NewReconciliation| format!("{} {}", one.entity_type, one.entity_id.short());
             each(entities, name, |one| async move { client.reconcile(&one).await.map(drop) }).await
         }
-        Change::SnoozeConflicts(conflicts, body) => {
+        Change::SnoozeConflicts(conflicts, body) | Change::WakeConflicts(conflicts, body) => {
             let targets: Vec<(Uuid, &str)> =
                 conflicts.iter().map(|(id, name)| (*id, name.as_str())).collect();
             let snooze = |(id, _)| async move { client.snooze_conflict(id, body).await.map(drop) };
@@ -370,7 +370,7 @@ fn outcome(target: String, answer: Result<String, ClientError>) -> Performed {
                 ClientError::Unreachable(cause) => {
                     format!("no answer ({cause}): it may have happened, look before you repeat it")
                 }
-                other => other.to_string(),
+                other => super::reason::reason(other),
             };
             (Outcome { target, result: Err(reason) }, is_fault(&error).then_some(error))
         }

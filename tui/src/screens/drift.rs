@@ -61,6 +61,7 @@ use astrops_api::{
     reconciliation::Mappings,
     vocabulary::{EntityType, JobType, SweepStatus},
 };
+use chrono::{DateTime, Utc};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use self::{
@@ -110,6 +111,8 @@ pub struct Drift {
     conflicts: List<Conflicts>,
     sweeps: List<Sweeps>,
     split: Split,
+    /// Both sides were asked for by another screen, which is where closing them leads.
+    visited: bool,
     resolve: Resolve,
     /// Shown in place of both sides.
     history: Option<History>,
@@ -118,6 +121,8 @@ pub struct Drift {
     holds: Holds,
     agreement: Option<Agreement>,
     mappings: Option<Arc<Mappings>>,
+    /// Who wins may have been configured anew since the fields were read: the daemon was away.
+    rules_old: bool,
     status_due: Due,
     pane_due: Due,
     /// The number of the latest dry run, and what it is about when that is not the pane.
@@ -126,6 +131,16 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// What was decided and is about to be written; `here` says whether this is the screen that is shown.
+    pub fn pending(&self, here: bool, context: &Context<'_>) -> Option<String> {
+        self.holds.words(here, context.link.is_live(), context.now)
+    }
+
+    /// What to know before the console is left.
+    pub fn before_leaving(&self, now: DateTime<Utc>) -> Option<String> {
+        self.holds.before_leaving(now)
+    }
+
     fn mappings(&self) -> Option<&Mappings> {
         self.mappings.as_deref()
     }
@@ -143,20 +158,31 @@ impl Drift {
         if self.history.as_ref().is_some_and(|history| history.subject.id != subject.id) {
             self.history = None;
         }
-        if self.mappings.is_none() && !effects.is_empty() {
-            effects.push(Effect::Ask(Request::Mapping));
+        if !effects.is_empty() {
+            effects.extend(self.ask_rules());
         }
         effects
     }
 
+    /// Asks for the fields and who wins, unless they are known.
+    fn ask_rules(&mut self) -> Option<Effect> {
+        let wanted = std::mem::take(&mut self.rules_old) || self.mappings.is_none();
+        wanted.then_some(Effect::Ask(Request::Mapping))
+    }
+
     fn turn(&mut self, view: View, context: &Context<'_>) -> Vec<Effect> {
         self.view = view;
+        self.visited = false;
         self.split.close();
         self.history = None;
         self.tick(true, context)
     }
 
     fn close(&mut self, context: &Context<'_>) -> Vec<Effect> {
+        if self.split.is_open() && self.history.is_none() && std::mem::take(&mut self.visited) {
+            self.split.close();
+            return vec![Effect::Act(Action::PreviousPlace)];
+        }
         if self.history.is_some() && self.split.is_open() {
             self.history = None;
         } else if self.split.is_open() {
@@ -191,7 +217,8 @@ impl Drift {
     }
 
     fn narrow(&mut self, typed: &str, context: &Context<'_>) -> Vec<Effect> {
-        list!(self, list => list.set_filter(typed, context.now))
+        let typed = self.with_whole_ids(typed);
+        list!(self, list => list.set_filter(&typed, context.now))
     }
 
     fn is_sweeping(&self) -> bool {
@@ -234,7 +261,7 @@ impl Drift {
                     self.pane_due.hurry();
                 }
             }
-            Update::JobsMissed | Update::EventsMissed => self.hurry(),
+            Update::EventsMissed => self.hurry(),
             // Whatever was asked before is not answered any more.
             Update::Link(LinkState::Connecting) => {
                 self.open.forget();
@@ -242,6 +269,7 @@ impl Drift {
                 self.sweeps.forget();
                 self.resolve.forget();
                 self.trying = None;
+                self.rules_old = true;
             }
             Update::Failed(request, reason) => match &**request {
                 Request::Drift(number, _) => self.open.fail(*number, reason),
@@ -252,6 +280,7 @@ impl Drift {
                         history.fail(reason);
                     }
                 }
+                Request::Mapping => self.rules_old = true,
                 request => self.resolve.fail(request, reason),
             },
             _ => {}
@@ -306,12 +335,17 @@ impl Screen for Drift {
         match action {
             Action::Undo => return self.undo(context),
             Action::New => return vec![acts::sweep()],
-            Action::Reconcile => return vec![acts::reconcile(&self.chosen(), context)],
-            Action::Snooze => return vec![acts::snooze(&self.chosen())],
+            Action::Reconcile => return vec![acts::reconcile(&self.chosen(), self.is_missing(), context)],
+            Action::Snooze => {
+                let (critical, snoozed) = self.critical_and_snoozed(context);
+                return vec![acts::snooze(&self.chosen(), critical, snoozed)];
+            }
             Action::TakeAll => {
                 let subjects = self.chosen();
                 let number = self.next_try(subjects.clone());
-                return vec![acts::take_all(&subjects, number)];
+                // The question names columns and paths.
+                let rules = self.ask_rules();
+                return std::iter::once(acts::take_all(&subjects, number)).chain(rules).collect();
             }
             Action::Write => return self.write(),
             Action::Revert => return self.revert(),
@@ -351,7 +385,12 @@ impl Screen for Drift {
             Action::Order => return list!(self, list => list.next_order()),
             Action::Reverse => return list!(self, list => list.reverse()),
             Action::Open if !in_detail => {
-                self.split.open();
+                if self.view == View::Sweeps {
+                    self.split.open();
+                } else {
+                    self.split.open_focused();
+                }
+                self.visited = false;
                 self.window = Window::default();
                 return self.under_cursor().map(|subject| self.show(subject)).unwrap_or_default();
             }
@@ -402,6 +441,11 @@ impl Screen for Drift {
                 }
                 return self.holds.update(jobs);
             }
+            Update::Job(detail) => return self.holds.update([&detail.job]),
+            Update::JobsMissed => {
+                self.hurry();
+                return self.holds.ask();
+            }
             other => {
                 self.take_in(other, context);
                 return Vec::new();
@@ -412,17 +456,22 @@ impl Screen for Drift {
     }
 
     fn tick(&mut self, visible: bool, context: &Context<'_>) -> Vec<Effect> {
+        let mut effects = self.holds.tick(context.now);
+        self.visited &= visible;
         if !visible || !context.link.is_live() {
-            return Vec::new();
+            return effects;
         }
         let calm = if self.view == View::Sweeps && self.is_sweeping() { BUSY } else { CALM };
-        let mut effects = list!(self, list => list.tick(context.now, calm));
+        effects.extend(list!(self, list => list.tick(context.now, calm)));
         if self.status_due.is_now(context.now, CALM) {
             effects.push(Effect::Ask(Request::Status));
         }
         if self.split.is_open() && self.view != View::Sweeps && self.pane_due.is_now(context.now, CALM) {
             effects.extend(self.resolve.fetch());
             effects.extend(self.history.as_ref().map(History::fetch));
+            if self.rules_old {
+                effects.extend(self.ask_rules());
+            }
         }
         effects
     }
@@ -430,10 +479,7 @@ impl Screen for Drift {
     fn prompted(&mut self, ask: &Ask, text: &str, done: bool, context: &Context<'_>) -> Vec<Effect> {
         match ask {
             Ask::Filter if done => self.narrow(text.trim(), context),
-            Ask::Value(field) if done => {
-                self.resolve.edited(field, text);
-                Vec::new()
-            }
+            Ask::Value(field) if done => self.resolve.edited(field, text),
             _ => Vec::new(),
         }
     }
@@ -448,9 +494,15 @@ impl Screen for Drift {
                 // The list may not hold it; both sides then stand alone.
                 self.open.table.select(&(*kind, *id));
                 self.split.open_alone();
+                self.visited = true;
                 self.show(Subject { kind: *kind, id: *id, conflict: None })
             }
-            Place::Conflicts => self.turn(View::Conflicts, context),
+            Place::Conflicts => {
+                let mut effects = self.turn(View::Conflicts, context);
+                // Who counts conflicts counts those that are snoozed.
+                effects.extend(self.conflicts.set_filter("snoozed:yes", context.now));
+                effects
+            }
             Place::Sweeps(filter) => {
                 let mut effects = self.turn(View::Sweeps, context);
                 effects.extend(self.sweeps.set_filter(filter, context.now));
@@ -464,20 +516,22 @@ impl Screen for Drift {
         self.split.is_open()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
-        match (self.scope(), self.holds.is_empty()) {
-            (Scope::Resolve | Scope::History, false) => hints::WHILE_HELD,
-            (Scope::Resolve, true) => hints::IN_RESOLVE,
-            (Scope::History, true) => hints::IN_HISTORY,
-            (Scope::Sweeps, _) if self.split.in_detail() => hints::IN_SWEEP,
+    fn hints(&self, context: &Context<'_>) -> &'static [(Action, &'static str)] {
+        let held = context.link.is_live() && !self.holds.is_empty(context.now);
+        match (self.scope(), held) {
+            (Scope::Resolve | Scope::History, true) => hints::WHILE_HELD,
+            (Scope::Drift | Scope::Sweeps, true) => hints::LISTS_WHILE_HELD,
+            (Scope::Resolve, false) if self.resolve.decides(context) => hints::IN_RESOLVE,
+            (Scope::Resolve, false) if self.resolve.waits() => hints::STUCK,
+            (Scope::Resolve, false) => hints::READING,
+            (Scope::Drift, false) if self.split.is_open() => hints::BESIDE,
+            (Scope::History, false) => hints::IN_HISTORY,
+            (Scope::Sweeps, _) => self.sweep_hints(),
             _ => &[],
         }
     }
 
     fn remark(&self, context: &Context<'_>) -> Option<String> {
-        if let Some(words) = self.holds.words(context.now) {
-            return Some(words);
-        }
         let marked = list!(&self, list => list.table.marked());
         if marked > 0 && !self.split.in_detail() {
             let marked = format::things(marked, "row");
@@ -507,8 +561,13 @@ impl Screen for Drift {
         }
         let Some(place) = list else { return };
         let inner = panel::panel(buffer, place, context.look, &self.title(), !focused);
+        let snoozed = if self.view == View::Conflicts { self.snoozed() } else { 0 };
         list!(self, list => {
-            let empty = text::neutral(&list.empty()).into_owned();
+            let empty = match snoozed {
+                0 => list.empty(),
+                _ => format!("Nothing else waits for a person. Snoozed: {snoozed}; /snoozed:yes shows them."),
+            };
+            let empty = text::neutral(&empty).into_owned();
             list.table.draw(buffer, inner, context, &empty);
         });
     }

@@ -350,7 +350,7 @@ impl<K: Kind> Screen for Entities<K> {
         self.split.is_open()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
+    fn hints(&self, _context: &Context<'_>) -> &'static [(Action, &'static str)] {
         if self.split.in_detail() { K::IN_DETAIL } else { &[] }
     }
 

@@ -9,6 +9,7 @@ use astrops_api::{
 };
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
+use super::jobs::about;
 use crate::{
     format,
     keys::Action,
@@ -199,8 +200,8 @@ fn content(detail: &JobDetail, revealed: bool, context: &Context<'_>) -> Lines {
     let job = &detail.job;
     let plain = Style::new();
     let private = match (detail.masked, revealed) {
-        // The daemon masks by who asks, not by what there is: upkeep holds nothing of a person.
-        _ if job.maintenance.is_some() => "",
+        // The daemon masks by who asks, not by what there is: only mails hold something of a person.
+        _ if job.notification.is_none() => "",
         (true, _) => " - private fields are hidden, U shows them",
         (false, true) => " - REVEALED; ctrl-r asks again and hides it",
         (false, false) => "",
@@ -221,7 +222,12 @@ fn content(detail: &JobDetail, revealed: bool, context: &Context<'_>) -> Lines {
         }
     }
     if let Some(pair) = &job.reconciliation {
-        lines.push((format!("entity   {} {}", pair.entity_type, pair.entity_id), plain));
+        let decision = if about::is_decision(job) { "decision on " } else { "" };
+        lines.push((format!("entity   {decision}{} {}", pair.entity_type, pair.entity_id), plain));
+        if !decision.is_empty() {
+            let words = format!("         {}", about::DECIDE_ANEW);
+            lines.push((words, look.dim));
+        }
         lines.extend(pair.changes_log.iter().map(|log| (format!("changes  {log}"), plain)));
     }
     if let Some(care) = &job.maintenance {

@@ -1,5 +1,6 @@
 //! The jobs: a table that the daemon filters, orders and pages, and the detail of one of them.
 
+pub mod about;
 mod acts;
 mod columns;
 mod list;
@@ -109,7 +110,7 @@ impl Jobs {
         let jobs = if all { self.list.table.visible().iter().collect() } else { self.list.table.chosen() };
         jobs.into_iter()
             .map(|job| {
-                text::neutral(&format!("{} {} {} {}", job.id, job.kind, job.status, job.target()))
+                text::neutral(&format!("{} {} {} {}", job.id, job.kind, job.status, about::target(job)))
                     .into_owned()
             })
             .collect::<Vec<_>>()
@@ -139,8 +140,8 @@ impl Screen for Jobs {
                 Err("only operators see private fields".into())
             }
             Action::Reveal if !self.split.is_open() => Err("open the job first: Enter".into()),
-            Action::Reveal if self.detail.detail().is_some_and(|known| known.job.maintenance.is_some()) => {
-                Err("a maintenance job has no private fields".into())
+            Action::Reveal if self.detail.detail().is_some_and(|known| known.job.notification.is_none()) => {
+                Err("only mails have private fields".into())
             }
             Action::Open | Action::Follow | Action::Json | Action::Copy | Action::ToSubject
                 if self.chosen().is_empty() =>
@@ -342,7 +343,7 @@ impl Screen for Jobs {
         self.split.is_open()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
+    fn hints(&self, _context: &Context<'_>) -> &'static [(Action, &'static str)] {
         if self.split.in_detail() { IN_DETAIL } else { &[] }
     }
 

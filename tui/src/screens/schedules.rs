@@ -312,7 +312,7 @@ impl Screen for Schedules {
         Vec::new()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
+    fn hints(&self, _context: &Context<'_>) -> &'static [(Action, &'static str)] {
         if self.split.in_detail() { IN_DETAIL } else { &[] }
     }
 

@@ -87,8 +87,8 @@ impl Screen for Users {
         self.at_keys || self.accounts.is_nested()
     }
 
-    fn hints(&self) -> &'static [(Action, &'static str)] {
-        self.shown().hints()
+    fn hints(&self, context: &Context<'_>) -> &'static [(Action, &'static str)] {
+        self.shown().hints(context)
     }
 
     fn remark(&self, context: &Context<'_>) -> Option<String> {

@@ -83,7 +83,7 @@ pub fn sweep(number: usize) -> Sweep {
     ][number % 5];
     let text = [
         "comparing launches",
-        "345 of 1 000 rows would change: more than 5 %",
+        "it would change 312 rows, more than 50 at a time",
         "2 conflicts, 7 repaired",
         "paused by ana@astrobookings.example",
         "the document database cannot be reached",
@@ -145,7 +145,7 @@ pub fn sides(number: usize, amount: f64) -> Arc<SidesFile> {
         json!({"entityType": name, "entityId": entity(digit, number), "document": "there", "relational": "there",
         "changesLog": "Updated 1 field: quantity; 1 conflict: amount", "fields": fields, "conflicts": conflict.fields}),
     );
-    Arc::new(SidesFile { diff, conflict: Some(conflict) })
+    Arc::new(SidesFile { diff, conflict: Some(conflict), known: None })
 }
 
 /// Which document field is which column.
@@ -198,6 +198,7 @@ pub fn changes(number: usize) -> Arc<ChangePage> {
 pub fn decided_job(number: usize, status: &str, error: Option<&str>) -> Job {
     let mut value = serde_json::to_value(job(1)).unwrap();
     let more = json!({"id": id(number), "type": "RECONCILIATION", "status": status, "errorMessage": error,
+        "notification": null, "uniqueKey": format!("decide:booking:{}", entity(2, 0)),
         "reconciliation": {"entityType": "booking", "entityId": entity(2, 0), "changesLog": "Updated 2 fields: quantity, amount"}});
     value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     typed(value)

@@ -45,6 +45,11 @@ impl Split {
         self.pane = if self.wide { Pane::Beside } else { Pane::Focused };
     }
 
+    /// Opens the detail and gives it the keys.
+    pub const fn open_focused(&mut self) {
+        self.pane = Pane::Focused;
+    }
+
     /// Opens the detail of a row that the list may not have.
     pub const fn open_alone(&mut self) {
         self.pane = Pane::Zoomed;

@@ -197,7 +197,10 @@ fn a_job_that_found_the_row_changed_says_so() {
 #[test]
 fn a_value_is_typed_and_a_group_is_decided_together() {
     let mut harness = at_sides();
-    harness.press("e ctrl-u").write("450").press("Enter p");
+    harness.press("e ctrl-u").write("many").press("Enter");
+    let screen = harness.screen(80, 24);
+    assert!(screen.contains("amount: \"many\" is not a number: write one like 480.0"), "{screen}");
+    harness.press("ctrl-u").write("450").press("Enter p");
     let [Decision::Resolve(_, body)] = tried(&harness)[..] else { panic!("{:?}", harness.asked) };
     assert_eq!(body.choices["totalAmount"], Choice::Value(json!(450)));
     assert!(harness.screen(80, 24).contains("= 450"));
@@ -250,6 +253,7 @@ fn one_side_is_taken_in_many_conflicts_after_a_dry_run() {
         screen.contains("1 conflict left out") && screen.contains("the document cannot be read"),
         "{screen}"
     );
+    assert!(screen.contains("relational bookings.total_amount: 420.5 -> 480 (decision"), "{screen}");
     // The question can be asked once more after a no.
     harness.press("Enter ctrl-s").answer_all();
     harness.press("y");
@@ -317,8 +321,12 @@ fn sweeps_are_started_paused_cancelled_and_approved() {
     assert!(harness.screen(80, 24).contains("approve: it waits for nobody's approval: it is running"));
     harness.press("P y j A");
     let screen = harness.screen(80, 24);
-    assert!(screen.contains("It waits because: 345 of 1 000 rows would change: more than 5 %"), "{screen}");
-    harness.write("345").press("Enter j C");
+    assert!(
+        screen.contains("It waits because: it would change 312 rows, more than 50 at a time"),
+        "{screen}"
+    );
+    assert!(screen.contains("changes what it found and no more: of 345 differing"), "{screen}");
+    harness.write("312").press("Enter j C");
     assert!(harness.screen(80, 24).contains("cancel: it is completed already"));
     harness.press("j P y C y");
     let acts: Vec<_> = harness
@@ -397,7 +405,7 @@ fn viewers_see_everything_and_change_nothing() {
 fn a_booking_shows_both_sides_and_leads_to_the_decision_and_back() {
     let mut harness = at("4 j j Enter");
     let screen = harness.screen(80, 40);
-    assert!(screen.contains("sides     Updated 1 field: quantity; 1 conflict: amount"), "{screen}");
+    assert!(screen.contains("sides     would be: Updated 1 field: quantity; 1 conflict: amount"), "{screen}");
     assert!(
         screen.contains("amount  document 480.0  relational 420.5  conflict: both sides changed"),
         "{screen}"
@@ -424,7 +432,7 @@ fn the_dashboard_and_the_header_tell_how_far_both_agree() {
         "{:?}",
         harness.asked
     );
-    assert!(harness.screen(80, 24).contains("[Conflicts]") && agreement().critical == 1);
+    assert!(harness.screen(80, 24).contains("[Conflicts  /snoozed:yes]") && agreement().critical == 1);
 }
 
 #[test]

@@ -164,21 +164,24 @@ fn drift_scenes() -> Vec<(&'static str, Scene)> {
         ("resolve", |harness| {
             open(harness);
         }),
+        ("resolve_beside", |harness| {
+            open(harness).press("Tab");
+        }),
         ("resolve_preview", |harness| {
-            open(harness).press("Tab <").press("p").answer_all();
+            open(harness).press("<").press("p").answer_all();
         }),
         ("resolve_write", |harness| {
-            open(harness).press("Tab <").press("p").answer_all();
+            open(harness).press("<").press("p").answer_all();
             harness.press("W").write("the customer paid for four").press("Enter");
         }),
         ("resolve_held", |harness| {
             open(harness).tell(&Update::Held(vec![("booking 00000000".into(), resolution(Some(600)))]));
         }),
         ("resolve_menu", |harness| {
-            open(harness).press("Tab x");
+            open(harness).press("x");
         }),
         ("history", |harness| {
-            open(harness).press("Tab h").answer_all();
+            open(harness).press("h").answer_all();
         }),
         ("drift_bulk", |harness| {
             harness.press("7").answer_all().press("s").answer_all();

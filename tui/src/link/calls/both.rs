@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use astrops_api::{
-    Client, ClientError, ids::EntityId, reconciliation::ConflictQuery, resolution::Resolved,
-    vocabulary::EntityType,
+    Client, ClientError, drift::DriftQuery, ids::EntityId, reconciliation::ConflictQuery,
+    resolution::Resolved, vocabulary::EntityType,
 };
 use uuid::Uuid;
 
-use super::{Finished, is_fault, outcome};
+use super::{
+    super::reason::{plain, reason},
+    Finished, is_fault, outcome,
+};
 use crate::{
     files::{Sides, SidesFile},
     message::{Change, Decision, HOLD_SECONDS, Outcome, Update},
@@ -22,7 +25,7 @@ pub async fn sides(client: &Client, kind: EntityType, id: EntityId) -> Result<Si
     match tokio::time::timeout(SIDES_WAIT, client.recon_diff(kind, id)).await {
         Ok(Ok(diff)) => Ok(Sides::Known(Box::new(diff))),
         Ok(Err(error)) if is_fault(&error) => Err(error),
-        Ok(Err(error)) => Ok(Sides::Refused(error.to_string())),
+        Ok(Err(error)) => Ok(Sides::Refused(reason(&error))),
         Err(_) => {
             let wait = SIDES_WAIT.as_secs();
             Ok(Sides::Refused(format!("the document database did not answer in {wait} s")))
@@ -38,8 +41,14 @@ pub async fn sides_file(client: &Client, kind: EntityType, id: EntityId) -> Resu
         snoozed: Some(true),
         ..ConflictQuery::default()
     };
-    let (diff, conflicts) = tokio::try_join!(client.recon_diff(kind, id), client.recon_conflicts(&query))?;
-    Ok(SidesFile { diff, conflict: conflicts.conflicts.into_iter().next() })
+    let known = DriftQuery { entity_type: Some(kind), entity_id: Some(id), ..DriftQuery::default() };
+    let (diff, conflicts, known) =
+        tokio::try_join!(client.recon_diff(kind, id), client.recon_conflicts(&query), client.drift(&known))?;
+    Ok(SidesFile {
+        diff,
+        conflict: conflicts.conflicts.into_iter().next(),
+        known: known.drift.into_iter().next(),
+    })
 }
 
 /// Takes a decision, or only tries it; answers what became of each conflict.
@@ -56,7 +65,11 @@ pub async fn decide(client: &Client, decision: &Decision, dry: bool) -> Result<V
         }
         Decision::ResolveMany(mut body) => {
             (body.dry_run, body.hold_seconds) = (dry, hold);
-            return Ok(client.resolve_conflicts(&body).await?.results);
+            let mut results = client.resolve_conflicts(&body).await?.results;
+            for refused in results.iter_mut().filter_map(|result| result.refused.as_mut()) {
+                *refused = plain(refused);
+            }
+            return Ok(results);
         }
     };
     Ok(vec![Resolved { id, resolution: Some(resolution), refused: None }])
@@ -86,8 +99,12 @@ pub async fn take(client: &Client, decision: Box<Decision>, names: Vec<(Uuid, St
                 [(_, name)] => name.clone(),
                 _ => "nothing was decided".to_owned(),
             };
-            let (outcome, broken) = outcome(target, Err(error));
+            let twin = error.problem().is_some_and(|problem| problem.slug() == "duplicate-job");
+            let (mut outcome, broken) = outcome(target, Err(error));
             fault = broken;
+            if let (true, Err(reason)) = (twin, &mut outcome.result) {
+                *reason = format!("another decision about it is not written yet: {reason}");
+            }
             vec![outcome]
         }
     };

@@ -1,15 +1,16 @@
 //! What can be done about what differs: the forms and questions before it.
 
 use astrops_api::{
-    reconciliation::{EntityMapping, NewReconciliation},
+    reconciliation::{EntityMapping, Mappings, NewReconciliation},
     resolution::{Resolution, ResolveMany, Resolved, Snooze, Take},
     sweeps::NewSweep,
     vocabulary::{EntityType, SweepMode},
 };
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::{
-    resolve::TRYING,
+    resolve::{DELETES, TRYING},
     words::{self, Subject},
 };
 use crate::{
@@ -56,14 +57,19 @@ fn list(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     lines
 }
 
-/// The question before entities are reconciled.
-pub fn reconcile(subjects: &[Subject], context: &Context<'_>) -> Effect {
+/// The question before entities are reconciled; `missing` says that one of them is not there on a side.
+pub fn reconcile(subjects: &[Subject], missing: bool, context: &Context<'_>) -> Effect {
     let entities: Vec<NewReconciliation> = subjects
         .iter()
         .map(|subject| NewReconciliation { entity_type: subject.kind, entity_id: subject.id })
         .collect();
     let mut lines =
         vec!["Jobs write on both sides what the rules say; what is in conflict stays as it is.".to_owned()];
+    if missing {
+        lines.push(format!(
+            "What is missing on a side is made there or, when it was deleted there, deleted{DELETES}."
+        ));
+    }
     lines.extend(list(subjects.iter().map(Subject::name)));
     let title = format!("Reconcile {} now?", things(subjects.len(), "entity", "entities"));
     Effect::Open(Layer::Confirm(Confirm::change(
@@ -75,42 +81,67 @@ pub fn reconcile(subjects: &[Subject], context: &Context<'_>) -> Effect {
     )))
 }
 
-/// Conflicts that are not to be listed for a while.
+/// Conflicts that are not to be listed for a while, or are to be listed again.
 #[derive(Debug)]
-struct Snoozing(Vec<(Uuid, String)>);
+struct Snoozing {
+    conflicts: Vec<(Uuid, String)>,
+    critical: usize,
+}
 
-/// The form before conflicts are snoozed.
-pub fn snooze(subjects: &[Subject]) -> Effect {
+/// The form before conflicts are snoozed; so many of them are `critical`, so many are snoozed already.
+pub fn snooze(subjects: &[Subject], critical: usize, snoozed: usize) -> Effect {
     let conflicts = subjects.iter().filter_map(|subject| Some((subject.conflict?, subject.name())));
-    let fields = vec![Field::text("until", "until", true, "+8h"), Field::text("reason", "reason", true, "")];
-    form(Snoozing(conflicts.collect()), fields)
+    let conflicts: Vec<_> = conflicts.collect();
+    let until = if snoozed == conflicts.len() { "now" } else { "+8h" };
+    let fields = vec![Field::text("until", "until", true, until), Field::text("reason", "reason", true, "")];
+    form(Snoozing { conflicts, critical }, fields)
 }
 
 impl Purpose for Snoozing {
     fn title(&self) -> String {
-        format!("Snooze {}", things(self.0.len(), "conflict", "conflicts"))
+        format!("Snooze {}", things(self.conflicts.len(), "conflict", "conflicts"))
     }
 
     fn note(&self) -> String {
-        "Until a time (+8h, 07:30, 2026-11-21 07:30; UTC). What becomes critical wakes by itself.".to_owned()
+        "Until a time (+8h, 07:30, 2026-11-21 07:30; UTC); \"now\" wakes it.".to_owned()
     }
 
     fn submit(&self, form: &Form, context: &Context<'_>) -> Result<Effect, Refused> {
-        let until =
-            format::parse_future(form.get("until"), context.now).map_err(|reason| ("until", reason))?;
+        let wakes = matches!(form.get("until"), "now" | "0");
+        let count = self.conflicts.len();
         let reason = reason(form)?;
-        let mut lines = vec![
-            format!("Not listed until {} ({}).", format::full(until), format::relative(until, context.now)),
-            format!("Reason: {reason}"),
-        ];
-        lines.extend(list(self.0.iter().map(|(_, name)| name.clone())));
-        let change = Change::SnoozeConflicts(self.0.clone(), Snooze { until, reason });
-        let title = format!("{}?", self.title());
-        Ok(Effect::Open(Layer::Confirm(Confirm::change(title, lines, self.0.len(), change, context))))
+        let (title, mut lines, change) = if wakes {
+            // Clocks differ: an hour ago is past for the daemon, too.
+            let until = context.now - TimeDelta::hours(1);
+            let title = format!("Wake {}?", things(count, "conflict", "conflicts"));
+            let change =
+                Change::WakeConflicts(self.conflicts.clone(), Snooze { until, reason: reason.clone() });
+            (title, vec!["Listed again at once.".to_owned()], change)
+        } else {
+            let until =
+                format::parse_future(form.get("until"), context.now).map_err(|reason| ("until", reason))?;
+            let (at, left) = (format::full(until), format::relative(until, context.now));
+            let mut lines = vec![format!("Not listed until {at} ({left}).")];
+            if self.critical > 0 {
+                lines.push(format!(
+                    "{} CRITICAL and somebody must act now: nothing wakes that before.",
+                    if count == 1 { "It is".to_owned() } else { format!("{} of them are", self.critical) }
+                ));
+            }
+            if self.critical < count {
+                lines.push("What becomes critical wakes by itself.".to_owned());
+            }
+            let change =
+                Change::SnoozeConflicts(self.conflicts.clone(), Snooze { until, reason: reason.clone() });
+            (format!("{}?", self.title()), lines, change)
+        };
+        lines.push(format!("Reason: {reason}"));
+        lines.extend(list(self.conflicts.iter().map(|(_, name)| name.clone())));
+        Ok(Effect::Open(Layer::Confirm(Confirm::change(title, lines, count, change, context))))
     }
 
     fn is_met_by(&self, change: &Change) -> bool {
-        matches!(change, Change::SnoozeConflicts(..))
+        matches!(change, Change::SnoozeConflicts(..) | Change::WakeConflicts(..))
     }
 }
 
@@ -144,14 +175,19 @@ impl Purpose for Sweeping {
         let mode: SweepMode = form.get("mode").parse().map_err(|error| ("mode", format!("{error}")))?;
         let entity_type = EntityType::ALL.iter().copied().find(|kind| kind.as_str() == form.get("type"));
         let dry_run = form.get("dry") == "yes";
-        let what = entity_type.map_or_else(|| "everything".to_owned(), |kind| format!("every {kind}"));
+        let what = match (mode, entity_type) {
+            (SweepMode::Full, None) => "every row".to_owned(),
+            (SweepMode::Full, Some(kind)) => format!("every {kind}"),
+            (SweepMode::Incremental, None) => "what changed since the last sweep".to_owned(),
+            (SweepMode::Incremental, Some(kind)) => format!("every {kind} that changed since the last sweep"),
+        };
         let how = if dry_run {
             "It writes neither side and only tells."
         } else {
             "It writes what the rules allow; what needs a person becomes a conflict. Too many changes wait for approval."
         };
         let change = Change::StartSweep(NewSweep { mode, entity_type, dry_run });
-        let lines = vec![format!("Compares {what} on both sides ({mode})."), how.to_owned()];
+        let lines = vec![format!("Compares {what}, on both sides."), how.to_owned()];
         let confirm = Confirm::change(format!("Start the {mode} sweep?"), lines, 1, change, context);
         Ok(Effect::Open(Layer::Confirm(confirm)))
     }
@@ -211,31 +247,40 @@ pub fn taken(
     body: &ResolveMany,
     results: &[Resolved],
     subjects: &[Subject],
+    mappings: Option<&Mappings>,
     context: &Context<'_>,
 ) -> Effect {
-    let name = |id: Uuid| {
-        let subject = subjects.iter().find(|subject| subject.conflict == Some(id));
-        subject.map_or_else(|| words::short(id), Subject::name)
-    };
+    let subject = |id: Uuid| subjects.iter().find(|subject| subject.conflict == Some(id));
+    let name = |id: Uuid| subject(id).map_or_else(|| words::short(id), Subject::name);
     let fit: Vec<&Resolved> = results.iter().filter(|result| result.resolution.is_some()).collect();
     if fit.is_empty() {
-        let why =
-            results.iter().find_map(|result| result.refused.as_deref()).unwrap_or("nothing is decided by it");
-        return Effect::trouble(format!("nothing can be written: {why}"));
+        let why = results.iter().map(|result| {
+            format!(
+                "{}: {}",
+                name(result.id),
+                result.refused.as_deref().unwrap_or("nothing is decided by it")
+            )
+        });
+        return Effect::trouble(why.collect::<Vec<_>>().join("; "));
     }
     let mut lines = vec![format!("Reason: {}", body.reason), after()];
     let refused: Vec<&Resolved> = results.iter().filter(|result| result.resolution.is_none()).collect();
     if !refused.is_empty() {
         lines.push(format!("{} left out:", things(refused.len(), "conflict", "conflicts")));
-        lines.extend(list(refused.iter().map(|result| {
-            format!("{}: {}", name(result.id), result.refused.as_deref().unwrap_or("refused"))
-        })));
+        lines.extend(refused.iter().map(|result| {
+            format!("  {}: {}", name(result.id), result.refused.as_deref().unwrap_or("refused"))
+        }));
     }
     lines.push("Written:".to_owned());
-    lines.extend(list(fit.iter().map(|result| {
-        let log = result.resolution.as_ref().map_or("", |resolution| resolution.changes_log.as_str());
-        format!("{}: {log}", name(result.id))
-    })));
+    for result in &fit {
+        let mapping = subject(result.id).and_then(|subject| words::mapping(mappings, subject.kind));
+        let Some(resolution) = &result.resolution else { continue };
+        lines.push(format!("- {}: {}", name(result.id), resolution.changes_log));
+        lines
+            .extend(resolution.changes.iter().map(|change| format!("  {}", words::written(change, mapping))));
+        let left = resolution.conflicts.iter();
+        lines.extend(left.map(|left| format!("  still waits: {}: {}", left.topic, left.reason)));
+    }
     let side = match body.take {
         Take::Document => "the document side",
         Take::Relational => "the relational side",

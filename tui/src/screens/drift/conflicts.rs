@@ -43,7 +43,7 @@ impl Listed for Conflicts {
 
     const NOUN: &'static str = "conflict";
     const TITLE: &'static str = "Conflicts";
-    const EMPTY: &'static str = "Nothing waits for a person. /snoozed:yes shows what is snoozed, too.";
+    const EMPTY: &'static str = "Nothing waits for a person.";
     const SORTS: &'static [Sort] = &[
         Sort { word: BY_SEVERITY, column: 0, order: Order::Asc },
         Sort { word: "age", column: 4, order: Order::Asc },

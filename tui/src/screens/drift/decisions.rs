@@ -64,7 +64,9 @@ impl Drift {
         }
         let Some(subjects) = self.trying.clone().filter(|_| number == self.tries) else { return Vec::new() };
         match (decision, first) {
-            (Decision::ResolveMany(body), _) => vec![acts::taken(body, results, &subjects, context)],
+            (Decision::ResolveMany(body), _) => {
+                vec![acts::taken(body, results, &subjects, self.mappings(), context)]
+            }
             (Decision::Revert(id, body), Some(resolution)) => {
                 let Some(subject) = subjects.first().copied() else { return Vec::new() };
                 let decision = Decision::Revert(*id, body.clone());
@@ -84,7 +86,7 @@ impl Drift {
                     return self.resolve.settled(taken);
                 }
             }
-            Change::Reconcile(_) | Change::SnoozeConflicts(..) if taken => {}
+            Change::Reconcile(_) | Change::SnoozeConflicts(..) | Change::WakeConflicts(..) if taken => {}
             _ => return Vec::new(),
         }
         if taken {

@@ -10,12 +10,21 @@ impl Drift {
     pub(super) fn title(&self) -> String {
         let agreement = self.agreement.clone().unwrap_or_default();
         let parts = View::ALL.map(|view| {
+            let snoozed = match self.snoozed() {
+                count if count > 0 && view == View::Conflicts => {
+                    format!(", {} snoozed", format::count(count))
+                }
+                _ => String::new(),
+            };
             if view == self.view {
-                return format!("[{}]", list!(&self, list => list.title()));
+                return format!("[{}{snoozed}]", list!(&self, list => list.title()));
             }
             match view {
                 View::Open => format!("Open differences {}", format::count(agreement.drift)),
-                View::Conflicts => format!("Conflicts {}", format::count(agreement.conflicts)),
+                View::Conflicts => {
+                    let waiting = agreement.conflicts.saturating_sub(self.snoozed());
+                    format!("Conflicts {}{snoozed}", format::count(waiting))
+                }
                 View::Sweeps => {
                     let status =
                         agreement.sweep_status.map(|status| format!(" {status}")).unwrap_or_default();
@@ -24,6 +33,13 @@ impl Drift {
             }
         });
         parts.join("  ")
+    }
+
+    /// Conflicts that are known and not in the list, while nothing else narrows it: they are snoozed.
+    pub(super) fn snoozed(&self) -> u64 {
+        let listed = self.conflicts.total().filter(|_| self.conflicts.filter().is_empty());
+        let known = self.agreement.as_ref().map_or(0, |agreement| agreement.conflicts);
+        listed.map_or(0, |listed| known.saturating_sub(listed))
     }
 
     pub(super) fn draw_pane(
@@ -46,11 +62,10 @@ impl Drift {
             panel::paint(buffer, inner, lines.into_iter().skip(self.window.offset));
             return;
         }
-        let hold = self.holds.words(context.now);
         let mappings = self.mappings.as_deref();
         match &mut self.history {
-            Some(history) => history.draw(buffer, area, mappings, hold.as_deref(), focused, context),
-            None => self.resolve.draw(buffer, area, mappings, hold.as_deref(), focused, context),
+            Some(history) => history.draw(buffer, area, mappings, focused, context),
+            None => self.resolve.draw(buffer, area, mappings, focused, context),
         }
     }
 }

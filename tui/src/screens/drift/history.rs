@@ -116,7 +116,6 @@ impl History {
         buffer: &mut Buffer,
         area: Rect,
         mappings: Option<&Mappings>,
-        hold: Option<&str>,
         focused: bool,
         context: &Context<'_>,
     ) {
@@ -125,12 +124,7 @@ impl History {
         let total = self.page.as_ref().map_or(0, |page| page.total);
         let of = if known < total { format!(", latest {known}") } else { String::new() };
         let title = format!("Changes of {}  {}{of}", self.subject.name(), format::count(total));
-        let mut inner = panel::panel(buffer, area, look, &title, focused);
-        if let Some(hold) = hold.filter(|_| inner.height > 2) {
-            let words = text::neutral(hold);
-            buffer.set_stringn(inner.x, inner.y, format!(" {words}"), usize::from(inner.width), look.banner);
-            inner = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
-        }
+        let inner = panel::panel(buffer, area, look, &title, focused);
         if self.changes().is_empty() {
             let (words, style) = match (&self.error, &self.page) {
                 (Some(error), _) => (error.as_str(), look.bad),

@@ -25,6 +25,9 @@ use crate::{
     widgets::scroll::Scroll,
 };
 
+/// What being deleted means.
+pub const DELETES: &str = ": what is left becomes inactive, a booking is cancelled";
+
 /// What a dry run gives as its reason: nothing keeps it.
 pub const TRYING: &str = "preview";
 
@@ -79,6 +82,31 @@ impl Resolve {
     /// Everything that is known.
     pub fn file(&self) -> Option<&SidesFile> {
         self.file.as_deref()
+    }
+
+    /// The side that cannot be read, when one cannot.
+    fn unreadable(&self) -> Option<&'static str> {
+        let diff = &self.file()?.diff;
+        let sides = [("document", &diff.document), ("relational", &diff.relational)];
+        sides.into_iter().find(|(_, state)| *state == "unreadable").map(|(side, _)| side)
+    }
+
+    /// Whether a side has no such row.
+    pub fn is_missing(&self) -> bool {
+        self.file().is_some_and(|file| {
+            [&file.diff.document, &file.diff.relational].iter().any(|state| *state == "missing")
+        })
+    }
+
+    /// Whether it waits for a person.
+    pub fn waits(&self) -> bool {
+        self.subject().is_some_and(|subject| subject.conflict.is_some())
+    }
+
+    /// Whether there is something here that this person may decide.
+    pub fn decides(&self, context: &Context<'_>) -> bool {
+        let may = !context.read_only && context.user.is_some_and(astrops_api::auth::User::is_operator);
+        may && self.waits() && self.unreadable().is_none()
     }
 
     fn field(&self) -> Option<&Field> {
@@ -179,17 +207,14 @@ impl Resolve {
             return Err("both sides are not loaded".into());
         }
         let waits = self.subject().and_then(|subject| subject.conflict);
-        let unreadable = self.file().and_then(|file| {
-            let sides = [("document", &file.diff.document), ("relational", &file.diff.relational)];
-            sides.into_iter().find(|(_, state)| *state == "unreadable").map(|(side, _)| side)
-        });
-        let choice = match action {
+        let chooses = matches!(
+            action,
             Action::TakeDocument | Action::TakeRelational | Action::TakeBase | Action::EditValue
-                if unreadable.is_some() =>
-            {
-                let side = unreadable.unwrap_or_default();
-                return Err(format!("the {side} side cannot be read: correct it there, then R"));
-            }
+        );
+        if let Some(side) = self.unreadable().filter(|_| chooses) {
+            return Err(format!("the {side} side cannot be read: correct it there, then R"));
+        }
+        let choice = match action {
             Action::TakeDocument => Choice::Document,
             Action::TakeRelational => Choice::Relational,
             Action::TakeBase => Choice::Base,
@@ -269,7 +294,8 @@ impl Resolve {
             }
             Action::Open => {
                 let Some(field) = self.field() else { return Vec::new() };
-                let lines = view::field_lines(field, self, mappings, context);
+                let mut lines = self.head_lines(context);
+                lines.extend(view::field_lines(field, self, mappings, context));
                 return self.page(lines, &field.label).into();
             }
             _ => {
@@ -284,12 +310,19 @@ impl Resolve {
         [Effect::Open(Layer::Page(Page::new(format!("{}: {name}", text::neutral(title)), lines)))]
     }
 
-    /// Takes the value that was typed for the field `key`.
-    pub fn edited(&mut self, key: &str, typed: &str) {
-        let Some(field) = self.fields.iter().find(|field| field.key == key) else { return };
+    /// Takes the value that was typed for the field `key`, or asks once more for one that can be.
+    pub fn edited(&mut self, key: &str, typed: &str) -> Vec<Effect> {
+        let Some(field) = self.fields.iter().find(|field| field.key == key) else { return Vec::new() };
         let like = [&field.document, &field.relational];
-        let value = words::typed(typed.trim(), &like);
-        self.choices.insert(key.to_owned(), Choice::Value(value));
+        match words::typed(typed.trim(), &like) {
+            Ok(value) => {
+                self.choices.insert(key.to_owned(), Choice::Value(value));
+                Vec::new()
+            }
+            Err(reason) => {
+                Prompt::again(&Ask::Value(key.to_owned()), typed, format!("{}: {reason}", field.label))
+            }
+        }
     }
 
     fn body(&self, reason: String, seen: Option<String>) -> Body {

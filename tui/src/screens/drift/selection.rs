@@ -1,8 +1,12 @@
 //! What an action is about, and what can be copied of it.
 
-use astrops_api::{drift::Drift as Difference, reconciliation::Conflict};
+use astrops_api::{
+    drift::Drift as Difference,
+    reconciliation::Conflict,
+    vocabulary::{DriftKind, Severity, SweepStatus},
+};
 
-use super::{Drift, View, acts, conflicts, open, sweeps, words::Subject};
+use super::{Drift, View, acts, conflicts, hints, open, sweeps, words::Subject};
 use crate::{keys::Action, layers::Page, screen::Context, text};
 
 impl Drift {
@@ -26,6 +30,54 @@ impl Drift {
             View::Conflicts => self.conflicts.table.chosen().into_iter().map(conflicts::subject).collect(),
             View::Sweeps => Vec::new(),
         }
+    }
+
+    /// `typed` with whole ids in place of the eight digits that rows show.
+    pub(super) fn with_whole_ids(&self, typed: &str) -> String {
+        let subjects: Vec<Subject> = match self.view {
+            View::Open => self.open.table.rows().iter().map(open::subject).collect(),
+            View::Conflicts => self.conflicts.table.rows().iter().map(conflicts::subject).collect(),
+            View::Sweeps => Vec::new(),
+        };
+        let words = typed.split_whitespace().map(|word| {
+            let digits = word.strip_prefix("id:").unwrap_or(word).to_ascii_lowercase();
+            let shown = subjects.iter().find(|subject| subject.id.short() == digits);
+            shown.map_or_else(|| word.to_owned(), |subject| format!("id:{}", subject.id))
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// What can be done to the sweep under the cursor.
+    pub(super) fn sweep_hints(&self) -> &'static [(Action, &'static str)] {
+        let waits = self.sweeps.table.current().is_some_and(|row| row.status == SweepStatus::NeedsApproval);
+        match (self.split.in_detail(), waits) {
+            (true, true) => hints::IN_WAITING_SWEEP,
+            (true, false) => hints::IN_SWEEP,
+            (false, true) => hints::WAITING_SWEEP,
+            (false, false) => &[],
+        }
+    }
+
+    /// Whether one of [`Self::chosen`] is known to be missing on a side.
+    pub(super) fn is_missing(&self) -> bool {
+        let missing = |kind| matches!(kind, DriftKind::MissingDocument | DriftKind::MissingRelational);
+        match self.view {
+            _ if self.split.in_detail() => self.resolve.is_missing(),
+            View::Open => self.open.table.chosen().iter().any(|row| missing(row.kind)),
+            View::Conflicts | View::Sweeps => false,
+        }
+    }
+
+    /// How many conflicts of [`Self::chosen`] are known to be critical, and how many are snoozed.
+    pub(super) fn critical_and_snoozed(&self, context: &Context<'_>) -> (usize, usize) {
+        let known = self.resolve.file().and_then(|file| file.conflict.as_ref());
+        let known: Vec<&Conflict> = known.into_iter().chain(self.conflicts.table.rows()).collect();
+        let conflicts = self.chosen().into_iter().filter_map(|subject| subject.conflict);
+        let conflicts: Vec<&Conflict> =
+            conflicts.filter_map(|id| known.iter().copied().find(|conflict| conflict.id == id)).collect();
+        let count = |is: &dyn Fn(&Conflict) -> bool| conflicts.iter().filter(|conflict| is(conflict)).count();
+        let snoozed = |conflict: &Conflict| conflict.snoozed_until.is_some_and(|until| until > context.now);
+        (count(&|conflict| conflict.severity == Severity::Critical), count(&snoozed))
     }
 
     pub(super) fn json(&self) -> Option<Page> {

@@ -55,7 +55,7 @@ impl Listed for Sweeps {
             column("STARTED", 11, 1, |row: &Sweep, context| {
                 (format::moment(row.created_at, context.now), Style::new())
             }),
-            column("MODE", 11, 0, |row, _| (row.mode.to_string(), Style::new())),
+            column("MODE", 16, 0, |row, _| (mode(row), Style::new())),
             column("STATUS", 14, 0, |row, context| {
                 (row.status.to_string(), status_style(row.status, context.look))
             }),
@@ -99,6 +99,11 @@ impl Listed for Sweeps {
     }
 }
 
+/// `full, dry` when it writes nothing.
+fn mode(row: &Sweep) -> String {
+    format!("{}{}", row.mode, if row.dry_run { ", dry" } else { "" })
+}
+
 const fn status_style(status: SweepStatus, look: &Look) -> Style {
     match status {
         SweepStatus::Running => look.active,
@@ -137,12 +142,12 @@ fn eta(sweep: &Sweep) -> Option<String> {
 
 /// A row in one line of text, to be copied.
 pub fn plain(row: &Sweep) -> String {
-    format!("{} {} {} {} {}", row.id, row.mode, row.status, row.stage, row.text)
+    format!("{} {} {} {} {}", row.id, mode(row), row.status, row.stage, row.text)
 }
 
 /// What an operator calls it.
 fn name(row: &Sweep) -> String {
-    format!("{} sweep {}", row.mode, short(row.id))
+    format!("{} sweep {}", mode(row), short(row.id))
 }
 
 /// Everything about one.
@@ -226,6 +231,12 @@ pub fn available(action: Action, row: &Sweep) -> Result<(), String> {
     }
 }
 
+/// How many rows would be written, in the words of the brake; none where it was a side that lost its rows.
+fn braked(text: &str) -> Option<u64> {
+    let (_, what) = text.split_once("it would ")?;
+    what.split(' ').nth(1)?.parse().ok()
+}
+
 /// The question before a sweep is steered.
 pub fn ask(action: Action, row: &Sweep, context: &Context<'_>) -> Effect {
     let counts = &row.counts;
@@ -235,7 +246,7 @@ pub fn ask(action: Action, row: &Sweep, context: &Context<'_>) -> Effect {
             let lines = vec![
                 format!("It waits because: {}", row.text),
                 format!(
-                    "Of {} differing it then writes what the rules allow, however much that is.",
+                    "It then changes what it found and no more: of {} differing rows what the rules allow.",
                     format::count(counts.differing)
                 ),
                 "If a side looks half empty, find out why first: C cancels, and nothing more is written."
@@ -257,9 +268,12 @@ pub fn ask(action: Action, row: &Sweep, context: &Context<'_>) -> Effect {
             SweepAct::Pause,
         ),
     };
-    // Approving is about everything that would be written.
-    let items =
-        if act == SweepAct::Approve { usize::try_from(counts.differing).unwrap_or(usize::MAX) } else { 1 };
+    // Approving is about as much as the brake said.
+    let items = if act == SweepAct::Approve {
+        usize::try_from(braked(&row.text).unwrap_or(counts.differing)).unwrap_or(usize::MAX)
+    } else {
+        1
+    };
     let change = Change::SteerSweep(row.id, name(row), act);
     let title = format!("{verb} the {}?", name(row));
     Effect::Open(Layer::Confirm(Confirm::change(title, lines, items.max(1), change, context)))

@@ -51,14 +51,28 @@ pub fn brief(value: &Value, now: DateTime<Utc>) -> String {
     at.format(&format!("{year}%m-%d %H:%M{seconds}")).to_string()
 }
 
-/// What was typed as a value of the same type as `like`; `none` for no value.
-pub fn typed(text: &str, like: &[&Value]) -> Value {
-    let held = like.iter().find(|value| !value.is_null());
+/// What was typed as a value of the same type as `like`; `none` for no value. An error says what would be one.
+pub fn typed(text: &str, like: &[&Value]) -> Result<Value, String> {
+    let held = like.iter().copied().find(|value| !value.is_null());
+    let read = serde_json::from_str::<Value>(text);
+    let is_time = |text: &str| DateTime::parse_from_rfc3339(text).is_ok();
     match held {
-        _ if text == "none" => Value::Null,
-        Some(Value::String(_)) => Value::String(text.to_owned()),
-        // What does not fit is told by the daemon, which knows the field.
-        _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        _ if text == "none" => Ok(Value::Null),
+        Some(Value::String(known)) if is_time(known) && !is_time(text) => {
+            Err(format!("{text:?} is not a time: write it like {known}, or none"))
+        }
+        Some(Value::String(_)) => Ok(Value::String(text.to_owned())),
+        Some(known @ (Value::Number(_) | Value::Bool(_))) => {
+            let kind = if known.is_number() { "a number" } else { "true or false" };
+            let fits = |value: &Value| {
+                value.is_number() == known.is_number() && value.is_boolean() == known.is_boolean()
+            };
+            read.ok()
+                .filter(fits)
+                .ok_or_else(|| format!("{text:?} is not {kind}: write one like {known}, or none"))
+        }
+        // What else does not fit is told by the daemon, which knows the field.
+        _ => Ok(read.unwrap_or_else(|_| Value::String(text.to_owned()))),
     }
 }
 

@@ -103,8 +103,11 @@ pub fn verdict_line(sides: &Sides, look: &Look) -> (String, Style) {
     let (words, style) = match sides {
         Sides::Refused(_) => ("not compared", look.warning),
         Sides::Known(diff) if diff.changes_log == "No changes" => ("they agree", look.good),
-        Sides::Known(diff) if diff.conflicts.is_empty() => (diff.changes_log.as_str(), look.active),
-        Sides::Known(diff) => (diff.changes_log.as_str(), look.warning),
+        // Nothing was done yet: it is what a job would do.
+        Sides::Known(diff) => {
+            let style = if diff.conflicts.is_empty() { look.active } else { look.warning };
+            return (line("sides", format!("would be: {}", diff.changes_log)).0, style);
+        }
     };
     (line("sides", words).0, style)
 }

@@ -143,6 +143,11 @@ impl<K: Listed> List<K> {
         &self.filter
     }
 
+    /// Rows that fit the filter, once that is known.
+    pub const fn total(&self) -> Option<u64> {
+        self.total
+    }
+
     /// The word of the order that it is in.
     pub const fn order(&self) -> &'static str {
         K::SORTS[self.sort].word
@@ -210,6 +215,13 @@ impl<K: Listed> List<K> {
 
     /// Shows the next order.
     pub fn next_order(&mut self) -> Vec<Effect> {
+        if let [only] = K::SORTS {
+            return vec![Effect::note(format!(
+                "{}s are ordered by {} only; O turns it round",
+                K::NOUN,
+                only.word
+            ))];
+        }
         self.sort = (self.sort + 1) % K::SORTS.len();
         self.order = K::SORTS[self.sort].order;
         self.reordered()

@@ -7,6 +7,7 @@ use astrops_api::{
 };
 use chrono::{DateTime, Utc};
 
+use super::about;
 use crate::{
     format,
     keys::Action,
@@ -18,7 +19,9 @@ use crate::{
 /// Whether `action` fits a job.
 fn fits(action: Action, job: &Job) -> bool {
     match action {
-        Action::Retry => matches!(job.status, JobStatus::Failed | JobStatus::Cancelled),
+        Action::Retry => {
+            matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) && !about::is_decision(job)
+        }
         Action::Cancel | Action::Execute => !job.status.is_ended(),
         Action::Delay => job.status == JobStatus::Queued,
         Action::Delete => job.status.is_ended(),
@@ -49,6 +52,7 @@ pub fn available(action: Action, jobs: &[&Job]) -> Result<(), String> {
     }
     let fitting = fitting(action);
     Err(match jobs {
+        [job] if action == Action::Retry && about::is_decision(job) => about::DECIDE_ANEW.into(),
         [job] => format!("only {fitting} jobs; this one is {}", job.status),
         _ => format!("only {fitting} jobs; none of the {} marked ones is", jobs.len()),
     })
@@ -67,6 +71,9 @@ pub fn ask(action: Action, jobs: &[&Job], context: &Context<'_>) -> Vec<Effect> 
     if fit.len() < jobs.len() {
         let left = format::things(jobs.len() - fit.len(), "marked job");
         lines.push(format!("{left} left out: only {} ones can be.", fitting(action)));
+        if action == Action::Retry && jobs.iter().any(|job| about::is_decision(job)) {
+            lines.push(format!("What was taken back stays so: {}.", about::DECIDE_ANEW));
+        }
     }
     let (verb, change) = match action {
         Action::Retry => {
@@ -152,7 +159,7 @@ fn describe(jobs: &[&Job]) -> Vec<String> {
         .take(SHOWN)
         .map(|job| {
             let error = job.error_message.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            format!("  {} {} {} {}{error}", job.id.short(), job.kind, job.target(), job.status)
+            format!("  {} {} {} {}{error}", job.id.short(), job.kind, about::target(job), job.status)
         })
         .collect();
     if jobs.len() > SHOWN {

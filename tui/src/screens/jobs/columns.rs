@@ -6,6 +6,7 @@ use astrops_api::{
 };
 use ratatui::style::Style;
 
+use super::about;
 use crate::{
     format,
     screen::Context,
@@ -25,7 +26,7 @@ pub fn columns() -> Vec<Column<Job>> {
         column("TRY", 5, 4, |job, _| (format!("{}/{}", job.attempt, job.max_attempts), Style::new())),
         column("CREATED", 11, 2, |job, context| (format::moment(job.created_at, context.now), Style::new())),
         column("TOOK", 8, 6, took),
-        column("TARGET", 0, 1, |job, _| (job.target(), Style::new())),
+        column("TARGET", 0, 1, |job, _| (about::target(job), Style::new())),
         column("ERROR", 0, 5, |job, context| {
             (job.error_message.clone().unwrap_or_default(), context.look.bad)
         }),

@@ -18,8 +18,10 @@ const DELETION: &str = "deletion";
 pub enum Verdict {
     /// A person decides.
     Conflict,
-    /// It is written, or would be if nothing else of the row waited.
+    /// It would be written.
     Differs,
+    /// It differs and waits with the row: for a person, or for another side that can be read.
+    Held,
     /// Both sides hold the same.
     Equal,
     /// Nobody compares it.
@@ -109,12 +111,16 @@ pub fn fields(file: &SidesFile, mapping: Option<&EntityMapping>) -> Vec<Field> {
     // A base of nothing travels like no base; that the row has one shows in its other fields.
     let agreed = diff.fields.iter().any(|field| field.base.is_some());
     let base = |base: &Option<Value>| base.clone().or_else(|| agreed.then_some(Value::Null));
+    // A row that is made or deleted is not written field by field.
+    let missing = [&diff.document, &diff.relational].iter().any(|state| *state == "missing");
+    let whole = missing && diff.conflicts.is_empty();
     fields.extend(diff.fields.iter().map(|field| {
         let known = mapping.and_then(|entity| entity.fields.iter().find(|row| row.field == field.field));
         let verdict = match field.verdict.as_str() {
             "conflict" => Verdict::Conflict,
             "equal" => Verdict::Equal,
             "not compared" => Verdict::NotCompared,
+            "held back" => Verdict::Held,
             _ => Verdict::Differs,
         };
         let conflicts = diff.conflicts.iter().filter(|conflict| conflict.fields.contains(&field.field));
@@ -125,7 +131,10 @@ pub fn fields(file: &SidesFile, mapping: Option<&EntityMapping>) -> Vec<Field> {
             document: field.document.clone(),
             relational: field.relational.clone(),
             verdict,
-            words: field.verdict.clone(),
+            words: match verdict {
+                Verdict::Held if whole => "with the row".to_owned(),
+                _ => field.verdict.clone(),
+            },
             why: field.why.clone(),
             authority: known.map(|row| row.authority.clone()),
             group: known.and_then(|row| row.group.clone()),

@@ -12,36 +12,36 @@ use serde_json::Value;
 use super::{Field, Resolve, Verdict, decided, words};
 use crate::{format, layers::page::wrapped, screen::Context, screens::entities::Lines, text, widgets::panel};
 
-/// From this width the choice or verdict has a column of its own.
+/// From this width the base has a column of its own; below it, both sides and what is taken matter more.
 const WIDE: u16 = 68;
-
-/// Columns of that column.
-const TAKE: usize = 14;
 
 /// How wide the columns are.
 struct Widths {
     label: usize,
+    /// 0 where there is no room.
+    base: usize,
     value: usize,
     take: usize,
 }
 
 impl Widths {
     fn of(width: u16) -> Self {
-        let take = if width >= WIDE { TAKE } else { 0 };
+        let wide = width >= WIDE;
+        let (take, values) = if wide { (14, 3) } else { (10, 2) };
         let room = usize::from(width).saturating_sub(3 + take);
         let label = (room / 4).clamp(6, 18);
-        Self { label, value: room.saturating_sub(label + 3) / 3, take }
+        let value = room.saturating_sub(label + 1 + values) / values;
+        Self { label, base: if wide { value } else { 0 }, value, take }
     }
 }
 
 impl Resolve {
-    /// Draws itself; `hold` is what is about to be written.
+    /// Draws itself.
     pub fn draw(
         &mut self,
         buffer: &mut Buffer,
         area: Rect,
         mappings: Option<&Mappings>,
-        hold: Option<&str>,
         focused: bool,
         context: &Context<'_>,
     ) {
@@ -51,23 +51,22 @@ impl Resolve {
         if inner.height < 2 {
             return;
         }
-        let (words, style) = match (hold, self.head(context)) {
-            (Some(hold), _) => (hold.to_owned(), look.banner),
-            (None, head) => head,
-        };
-        let words = text::neutral(&words);
         let room = usize::from(inner.width);
-        buffer.set_stringn(
-            inner.x,
-            inner.y,
-            format!(" {}", text::fit(&words, room.saturating_sub(2))),
-            room,
-            style,
-        );
+        let head = wrapped(&self.head_lines(context), room.saturating_sub(2));
+        // Fields must be seen too: Enter shows all of what does not fit here.
+        let rows = u16::try_from(head.len()).unwrap_or(u16::MAX).min((inner.height / 3).max(1));
+        let place = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: rows, ..inner };
+        let cut = head.len() > usize::from(rows);
+        panel::paint(buffer, place, head);
+        if cut {
+            let words = "... Enter";
+            let x = place.right().saturating_sub(u16::try_from(words.len()).unwrap_or(0));
+            buffer.set_string(x.max(place.x), place.bottom() - 1, words, look.dim);
+        }
         if self.file.is_none() {
             return;
         }
-        let inner = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
+        let inner = Rect { y: inner.y + rows, height: inner.height - rows, ..inner };
         let below = self.below_lines(mappings, context);
         let below = wrapped(&below, room.saturating_sub(2));
         // The fields get what they need, but never so much that nothing can be said about them.
@@ -100,6 +99,25 @@ impl Resolve {
         }
     }
 
+    /// How the entity stands, what keeps a side from being read, and why a difference that is known was not mended.
+    pub fn head_lines(&self, context: &Context<'_>) -> Lines {
+        let look = context.look;
+        let mut lines = vec![self.head(context)];
+        let Some(file) = &self.file else { return lines };
+        if let Some(side) = self.unreadable() {
+            let why: Vec<&str> =
+                file.diff.conflicts.iter().map(|conflict| conflict.reason.as_str()).collect();
+            lines.push((format!("The {side} side cannot be read: {}", why.join("; ")), look.bad));
+        }
+        // What is only waited for, or is about to be written, says so already.
+        let known = file.known.as_ref().filter(|_| file.conflict.is_none());
+        if let Some(known) = known.filter(|known| known.text != file.diff.changes_log) {
+            let age = format::age(context.now - known.first_seen);
+            lines.push((format!("Differs for {age}: {}", known.text), look.warning));
+        }
+        lines
+    }
+
     /// How the entity stands, in one line.
     fn head(&self, context: &Context<'_>) -> (String, Style) {
         let look = context.look;
@@ -113,7 +131,11 @@ impl Resolve {
         };
         match &file.conflict {
             None if file.diff.changes_log == "No changes" => (format!("{there}both sides agree"), look.good),
-            None => (format!("{there}a job would say: {}", file.diff.changes_log), look.active),
+            None => {
+                let log = &file.diff.changes_log;
+                let deletes = if log.starts_with("Deleted on") { super::DELETES } else { "" };
+                (format!("{there}a job would say: {log}{deletes}"), look.active)
+            }
             Some(conflict) => {
                 let critical = conflict.severity == Severity::Critical;
                 let mark = if critical { "CRITICAL " } else { "" };
@@ -136,16 +158,13 @@ impl Resolve {
             let blanks = width.saturating_sub(text::width(&words)) + 1;
             format!("{words}{}", " ".repeat(blanks))
         };
-        let mut head = format!(
-            "   {}{}{}{}",
+        let base = if widths.base > 0 { cell("BASE", widths.base) } else { String::new() };
+        let head = format!(
+            "   {}{base}{}{}TAKE",
             cell("FIELD", widths.label),
-            cell("BASE", widths.value),
             cell("DOCUMENT", widths.value),
             cell("RELATIONAL", widths.value)
         );
-        if widths.take > 0 {
-            head.push_str("TAKE");
-        }
         buffer.set_stringn(area.x, area.y, head, usize::from(area.width), look.title);
         let rows = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         self.scroll.settle(self.fields.len(), usize::from(rows.height));
@@ -154,19 +173,27 @@ impl Resolve {
             let style = match field.verdict {
                 Verdict::Conflict => look.warning,
                 Verdict::Differs => look.active,
+                Verdict::Held => Style::new(),
                 Verdict::Equal | Verdict::NotCompared => look.dim,
             };
             let mark = match (choice.is_some(), field.verdict) {
                 (true, _) => "+ ",
                 (false, Verdict::Conflict) => "! ",
                 (false, Verdict::Differs) => "~ ",
+                (false, Verdict::Held) => "- ",
                 (false, _) => "  ",
             };
             let value = |value: Option<&Value>, side: &Choice| {
-                let words = value.map_or_else(|| "-".to_owned(), |value| words::brief(value, context.now));
+                let absent = self.absent(side);
+                let words = match (absent, value) {
+                    (Some(state), _) => state.to_owned(),
+                    (None, None) => "-".to_owned(),
+                    (None, Some(value)) => words::brief(value, context.now),
+                };
                 let words = text::neutral(&words).into_owned();
                 let chosen = choice.is_some_and(|(choice, _)| choice == side);
-                let star = if value.is_some_and(|value| field.moved(value)) { "*" } else { "" };
+                let moved = absent.is_none() && value.is_some_and(|value| field.moved(value));
+                let star = if moved { "*" } else { "" };
                 let room = widths.value.saturating_sub(star.len());
                 if chosen {
                     let words = text::fit(&words, room.saturating_sub(2)).into_owned();
@@ -178,23 +205,37 @@ impl Resolve {
             let take = match choice {
                 Some((_, Some(with))) => format!("with {with}"),
                 Some((choice, None)) => words::choice(choice),
+                None if widths.base == 0 => {
+                    field.words.replace("write document", "-> doc").replace("write relational", "-> rel")
+                }
                 None => field.words.replace("write ", "-> "),
             };
             let mut spans = vec![
                 Span::styled(mark, style),
                 Span::styled(cell(&text::neutral(&field.label), widths.label), style),
-                value(field.base.as_ref(), &Choice::Base),
-                value(Some(&field.document), &Choice::Document),
-                value(Some(&field.relational), &Choice::Relational),
             ];
-            if widths.take > 0 {
-                let style = if choice.is_some() { look.key } else { style };
-                spans.push(Span::styled(text::fit(&text::neutral(&take), widths.take).into_owned(), style));
+            if widths.base > 0 {
+                spans.push(value(field.base.as_ref(), &Choice::Base));
             }
+            spans.push(value(Some(&field.document), &Choice::Document));
+            spans.push(value(Some(&field.relational), &Choice::Relational));
+            let style = if choice.is_some() { look.key } else { style };
+            spans.push(Span::styled(text::fit(&text::neutral(&take), widths.take).into_owned(), style));
             Line::from(spans)
         });
         let cursor = (!self.fields.is_empty()).then(|| self.scroll.row());
         panel::paint_rows(buffer, rows, look, lines.collect::<Vec<_>>(), cursor);
+    }
+
+    /// How the side of `choice` stands when it has no row that can be read.
+    fn absent(&self, choice: &Choice) -> Option<&str> {
+        let diff = &self.file()?.diff;
+        let state = match choice {
+            Choice::Document => &diff.document,
+            Choice::Relational => &diff.relational,
+            Choice::Base | Choice::Value(_) => return None,
+        };
+        Some(state.as_str()).filter(|state| *state != "there")
     }
 
     /// What is known of the field under the cursor, below what would be written.
@@ -224,15 +265,18 @@ pub fn field_lines(
     let why = field.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     lines.push((format!("{}: {}{why}", field.label, field.words), style));
     lines.extend(field.proposals.iter().map(|proposal| (format!("  could be: {proposal}"), plain)));
-    let value = |name: &str, value: Option<&Value>| {
-        let moved = value.is_some_and(|value| field.moved(value));
-        let moved = if moved { "  changed" } else { "" };
-        let held = value.map_or_else(|| "never agreed".to_owned(), words::shown);
-        (format!("  {name:<11}{held}{moved}"), plain)
+    let value = |name: &str, value: Option<&Value>, side: &Choice| {
+        let words = match (pane.absent(side), value) {
+            (Some(state), _) => state.to_owned(),
+            (None, None) => "never agreed".to_owned(),
+            (None, Some(value)) if field.moved(value) => format!("{}  changed", words::shown(value)),
+            (None, Some(value)) => words::shown(value),
+        };
+        (format!("  {name:<11}{words}"), plain)
     };
-    lines.push(value("base", field.base.as_ref()));
-    lines.push(value("document", Some(&field.document)));
-    lines.push(value("relational", Some(&field.relational)));
+    lines.push(value("base", field.base.as_ref(), &Choice::Base));
+    lines.push(value("document", Some(&field.document), &Choice::Document));
+    lines.push(value("relational", Some(&field.relational), &Choice::Relational));
     if let Some(authority) = &field.authority {
         let mapping = pane.mapping(mappings);
         let [document, relational] =
