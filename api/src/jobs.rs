@@ -9,6 +9,7 @@ use crate::{
     ids::{EntityId, JobId, NodeId},
     logs::LogEntry,
     paging::{list_query, page_of},
+    resolution::Decided,
     vocabulary::{
         AttemptOutcome, Delivery, EntityType, JobPhase, JobStatus, JobType, MaintenanceTask, NotificationType,
     },
@@ -221,7 +222,10 @@ pub struct JobDetail {
     pub lease_until: Option<DateTime<Utc>>,
     /// How often its node died under it; three times end it.
     pub crashes: u32,
-    /// Whether private fields are hidden in this answer.
+    /// What it carries out, when that is a person's decision about a conflict or a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
+    /// Whether there are private fields that are hidden in this answer.
     pub masked: bool,
 }
 

@@ -10,6 +10,7 @@ use crate::{
     ids::{EntityId, JobId},
     jobs::{Job, Reconciliation},
     paging::{list_query, page_of},
+    resolution::Decided,
     vocabulary::{EntityType, JobStatus, JobType, ReconAction, Severity},
 };
 
@@ -250,6 +251,9 @@ pub struct Conflict {
     /// It is not listed until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
+    /// What somebody has decided about the entity already, while it is not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
 }
 
 list_query! {

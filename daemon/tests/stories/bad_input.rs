@@ -197,7 +197,8 @@ async fn every_bad_request_is_a_problem_that_names_its_field(daemon: TestDaemon)
         let body = (*method == "POST").then_some(*body);
         let answer = operator.send(method, path, body).await;
         let problem = answer.problem();
-        let told = problem.sentence();
+        let pointers: Vec<&str> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+        let told = format!("{} {}", problem.sentence(), pointers.join(" "));
         assert_eq!((problem.status, problem.slug()), (*status, *slug), "{method} {path} {body:?}: {told}");
         assert!(told.contains(names), "{method} {path} {body:?} should name {names:?}: {told}");
         assert_eq!(problem.instance, path.split('?').next().unwrap());
