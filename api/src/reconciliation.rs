@@ -181,6 +181,9 @@ pub struct Change {
     pub job_id: JobId,
     /// Who asked for the job.
     pub actor: String,
+    /// The actor's e-mail, when it is a user that is still known; masked for viewers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_email: Option<String>,
     /// In words.
     pub changes_log: String,
     /// Why, when a person decided it.

@@ -145,6 +145,7 @@ async fn a_person_decides_and_both_sides_follow(daemon: TestDaemon) {
     let query = ChangeQuery { job_id: queued.job_id, ..ChangeQuery::default() };
     let change = daemon.operator.recon_changes(&query).await.unwrap().changes.remove(0);
     assert!(change.actor.starts_with("user:"), "{change:?}");
+    assert_eq!(change.actor_email.as_deref(), Some("ana@example.com"));
     assert_eq!(change.reason.as_deref(), Some("the supplier said so"));
     let chain = daemon.operator.verify_changes().await.unwrap();
     assert!(chain.ok && chain.rows >= 1, "{chain:?}");
