@@ -191,6 +191,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// What it did, in words, where its type says so.
+    #[must_use]
+    pub fn result(&self) -> Option<&str> {
+        let pair = self.reconciliation.as_ref().and_then(|pair| pair.changes_log.as_deref());
+        pair.or_else(|| self.maintenance.as_ref()?.result.as_deref())
+    }
+
     /// What the job is about, in a word or two: a recipient, an entity, a task.
     #[must_use]
     pub fn target(&self) -> String {

@@ -63,6 +63,12 @@ fn documents_go_in_and_come_out() {
     expected["dateTime"]["$date"] = "2026-09-01T10:00:00.000Z".into();
     assert_eq!((lines.len(), &lines[0]), (2, &expected));
     assert!(!out.out.contains('\u{9b}'), "it would act on a terminal");
+    let dash = desk.says("export events -", "");
+    assert_eq!(
+        (dash.out, std::fs::exists("-").unwrap()),
+        (out.out, false),
+        "- is stdout, as it is stdin of an import"
+    );
     let canonical = desk.says("export events --canonical", "").out;
     assert!(canonical.contains(r#""capacity":{"$numberInt":"12"}"#), "{canonical}");
 

@@ -2,7 +2,7 @@
 
 use astrops_api::{
     jobs::{Attempt, Job, JobDetail, Notification},
-    vocabulary::{Delivery, NotificationType},
+    vocabulary::{Delivery, JobStatus, NotificationType},
 };
 
 use super::reference::{Reference, one};
@@ -82,6 +82,14 @@ fn facts(detail: &JobDetail) -> Facts {
     }
     facts.maybe("unique key", job.unique_key.as_deref());
     about(job, &mut facts);
+    if let Some(decision) = &detail.decision {
+        facts.add("decision", decision.chosen());
+        facts.add("decided", format!("{} by {}", times::stamp(decision.at), decision.by()));
+        facts.add("reason", &decision.reason);
+        if job.status == JobStatus::Queued {
+            facts.add("written", format!("not before {}", times::stamp(decision.run_at)));
+        }
+    }
     facts
 }
 

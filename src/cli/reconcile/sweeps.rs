@@ -242,7 +242,8 @@ impl Differing {
         };
         context.out.answer(&page, |_| {
             // As `reconcile entity` takes them.
-            let ids = page.drift.iter().map(|drift| format!("{} {}", drift.entity_type, short(drift.entity_id)));
+            let ids =
+                page.drift.iter().map(|drift| format!("{} {}", drift.entity_type, short(drift.entity_id)));
             listing::write(context, "differences", counts!(page.drift), ids, || table(&page))
         })
     }
