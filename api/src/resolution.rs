@@ -128,6 +128,9 @@ pub struct Resolution {
     pub conflicts: Vec<ConflictField>,
     /// What both sides said when this was worked out.
     pub seen: String,
+    /// Of a dry run: what was decided about the entity already and is not written; until then this would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
     /// The job that writes it; cancel it to take the decision back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,

@@ -101,7 +101,7 @@ async fn revert(
         other => other?,
     };
     if body.dry_run {
-        return Ok(Json(preview(&view)).into_response());
+        return Ok(Json(preview(&app, &caller, &view).await?).into_response());
     }
     let mut work = Work::create(&app, &caller, fingerprint).await?;
     let resolution = queue(&app, &caller, &mut work, &view, choices.clone(), &how).await?;

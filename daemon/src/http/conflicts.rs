@@ -131,7 +131,7 @@ async fn resolve(
         return Err(ApiError::new(Kind::Conflict, detail));
     }
     if body.dry_run {
-        return Ok(Json(preview(&view)).into_response());
+        return Ok(Json(preview(&app, &caller, &view).await?).into_response());
     }
     let mut work = Work::create(&app, &caller, fingerprint).await?;
     open(&mut work.tx, id, Kind::Conflict).await?;
@@ -206,10 +206,15 @@ async fn bulk(
         judgements.push((*id, judged(&app, *id, |conflict| taking(conflict, body.take)).await));
     }
     if body.dry_run {
-        let results = judgements
-            .into_iter()
-            .map(|(id, judgement)| result(id, judgement.map(|(_, view)| preview(&view))));
-        return Ok(Json(ResolvedMany { results: results.collect() }).into_response());
+        let mut results = Vec::with_capacity(judgements.len());
+        for (id, judgement) in judgements {
+            let outcome = match judgement {
+                Ok((_, view)) => preview(&app, &caller, &view).await,
+                Err(refused) => Err(refused),
+            };
+            results.push(result(id, outcome));
+        }
+        return Ok(Json(ResolvedMany { results }).into_response());
     }
     let mut work = Work::create(&app, &caller, fingerprint).await?;
     let mut results = Vec::with_capacity(judgements.len());

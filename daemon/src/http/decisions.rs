@@ -108,14 +108,22 @@ pub fn line(error: &ApiError) -> String {
     }
 }
 
-/// What a decision writes, when nothing is queued.
-pub fn preview(view: &View) -> Resolution {
+/// What a decision writes, when nothing is queued, and whether it could be.
+pub async fn preview(app: &App, caller: &Caller, view: &View) -> ApiResult<Resolution> {
+    let mut tx = app.db.read().await?;
+    let waits = pending(&mut tx, caller, [(view.plan.entity, view.id)].into_iter()).await?.pop_first();
+    tx.rollback().await?;
+    Ok(Resolution { decision: waits.map(|(_, decided)| decided), ..worked_out(view) })
+}
+
+fn worked_out(view: &View) -> Resolution {
     Resolution {
         dry_run: true,
         changes_log: changes_log::text(&view.plan),
         changes: show::field_changes(&view.written()),
         conflicts: show::conflict_fields(view),
         seen: seen(view),
+        decision: None,
         job_id: None,
         run_at: None,
     }
@@ -212,7 +220,7 @@ pub async fn queue(
     choices: Choices,
     how: &How<'_>,
 ) -> ApiResult<Resolution> {
-    let preview = preview(view);
+    let preview = worked_out(view);
     let (entity_type, entity_id) = (view.plan.entity, view.id);
     let decision =
         Decision { choices, seen: Some(preview.seen.clone()), reason: how.reason.trim().to_owned() };

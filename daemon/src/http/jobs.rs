@@ -472,10 +472,7 @@ async fn ordered_answer(
         Ordered::Done(job) => job,
         Ordered::Absent => return Err(ApiError::no_such("job", id)),
         Ordered::Refused(job) => {
-            return Err(ApiError::new(
-                Kind::Conflict,
-                format!("the job is {} ({}); {rule}", job.status, job.phase),
-            ));
+            return Err(ApiError::new(Kind::Conflict, format!("the job is {}; {rule}", state(&job))));
         }
         Ordered::BlockedBy(other) => {
             return Err(ApiError::new(
@@ -493,6 +490,12 @@ async fn ordered_answer(
     let view = view::job(&job, shown(&caller.principal, false), work.now);
     details["status"] = json!(view.status);
     work.answer(StatusCode::OK, Audit { action, target: &id.to_string(), details }, &view).await
+}
+
+/// Where a job stands: its status, and its phase where that says more.
+fn state(job: &StoredJob) -> String {
+    let (status, phase) = (job.status.as_str(), job.phase.as_str());
+    if status == phase { status.to_owned() } else { format!("{status} ({phase})") }
 }
 
 /// Run a job now and wait for it

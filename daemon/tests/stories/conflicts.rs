@@ -174,6 +174,8 @@ async fn a_decision_can_be_taken_back_while_it_is_held(daemon: TestDaemon) {
     let waits = daemon.operator.recon_conflict(id).await.unwrap().conflict.decision.unwrap();
     assert_eq!((waits.job_id, Some(waits.run_at)), (job, first.run_at));
     assert_eq!(conflict_of(&daemon, launch.id.into()).await.unwrap().decision, Some(waits.clone()));
+    let dry = Resolve { dry_run: true, ..choose("title", Choice::Relational) };
+    assert_eq!(daemon.operator.resolve_conflict(id, &dry).await.unwrap().decision, Some(waits.clone()));
     let shown = daemon.operator.job(job, false).await.unwrap();
     assert_eq!((shown.decision, shown.masked), (Some(waits), false), "what the job does is no secret");
     // Somebody who reconciles at this moment does not join the decision, and does not carry it out.

@@ -92,9 +92,10 @@ impl Hold {
 fn held(out: Output, job: JobId, run_at: Option<DateTime<Utc>>) -> Result<(), Failure> {
     let when = run_at.map(|at| format!(" at {}", times::stamp(at))).unwrap_or_default();
     out.done(&format!(
-        "{job}: is written{when}, unless either side changes before\n\
-         take it back until then: astrops jobs cancel {job}\nsee whether it was written: astrops jobs watch {job}"
-    ))
+        "{job}: is written{when} unless either side changes before; take it back: astrops jobs cancel {job}"
+    ))?;
+    out.note(&format!("see whether it was written: astrops jobs watch {job}"));
+    Ok(())
 }
 
 /// Whose value.
@@ -257,6 +258,14 @@ pub fn tell_preview(out: Output, resolution: &Resolution) -> Result<(), Failure>
         written(&resolution.changes).write(out)?;
     }
     waiting(out, &resolution.conflicts)?;
+    if let Some(first) = &resolution.decision {
+        out.note(&format!(
+            "{} has decided about it already ({}: {}); until that is written no other decision is taken",
+            first.by(),
+            first.chosen(),
+            first.reason
+        ));
+    }
     out.note(&format!("the change log would say: {}", resolution.changes_log));
     Ok(())
 }
