@@ -229,6 +229,9 @@ pub struct JobDetail {
     pub lease_until: Option<DateTime<Utc>>,
     /// How often its node died under it; three times end it.
     pub crashes: u32,
+    /// The e-mail of who made it, when it is a user that is still known; masked for viewers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_email: Option<String>,
     /// What it carries out, when that is a person's decision about a conflict or a change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decided>,

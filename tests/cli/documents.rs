@@ -107,6 +107,17 @@ fn a_wrong_line_is_named_and_the_others_are_imported() {
     for told in [":1: expected value", ":3: it has no _id", "2 documents of"] {
         assert!(imported.err.contains(told), "{}", imported.err);
     }
+    for (line, words) in [
+        ("7", "this is no document"),
+        ("{\"_id\": nul}", "expected true, false, null"),
+        ("{\"_id\": {\"$oid\": \"zz\"}}", "expected 24 hexadecimal digits"),
+        ("{\"a\": {\"$date\": []}}", "a $date must be"),
+        ("{\"a\": {\"$date\": \"x\"}}", "a time such as"),
+    ] {
+        let wrong = desk.says("import events -", line).err;
+        let parser = ["Bson", "ident", "BSON", "untagged"].iter().any(|word| wrong.contains(word));
+        assert!(wrong.contains(words) && !parser, "{line}: {wrong}");
+    }
     let missing = desk.says("import events /nowhere/events.json", "");
     assert!(missing.code == 2 && missing.err.contains("/nowhere/events.json"), "{}", missing.err);
     let nothing = desk.says("import rockets -", "");

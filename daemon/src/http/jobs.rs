@@ -377,12 +377,23 @@ async fn show(
     let lease_until = nodes.iter().find(|living| Some(living.id) == node).map(|living| living.lease_until);
     let crashes = u32::try_from(job.crashes).unwrap_or(u32::MAX);
     let decision = decided(&caller, &job, &actors);
+    let created_by_email = actors.email(&job.created_by);
     let masked = match (&view.notification, &view.reconciliation) {
         (Some(_), _) => !query.reveal,
         (None, Some(pair)) => decision.is_some() && is_private(&caller, pair.entity_type),
         (None, None) => false,
     };
-    Ok(Json(JobDetail { job: view, attempts, logs, node, lease_until, crashes, decision, masked }))
+    Ok(Json(JobDetail {
+        job: view,
+        attempts,
+        logs,
+        node,
+        lease_until,
+        crashes,
+        created_by_email,
+        decision,
+        masked,
+    }))
 }
 
 /// Delay a queued job

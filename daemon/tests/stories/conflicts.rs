@@ -177,6 +177,7 @@ async fn a_decision_can_be_taken_back_while_it_is_held(daemon: TestDaemon) {
     let dry = Resolve { dry_run: true, ..choose("title", Choice::Relational) };
     assert_eq!(daemon.operator.resolve_conflict(id, &dry).await.unwrap().decision, Some(waits.clone()));
     let shown = daemon.operator.job(job, false).await.unwrap();
+    assert_eq!(shown.created_by_email.as_deref(), Some("ana@example.com"));
     assert_eq!((shown.decision, shown.masked), (Some(waits), false), "what the job does is no secret");
     // Somebody who reconciles at this moment does not join the decision, and does not carry it out.
     assert_eq!(reconcile(&daemon, EntityType::Launch, launch.id.into()).await, "1 conflict: title");

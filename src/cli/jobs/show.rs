@@ -70,7 +70,8 @@ fn facts(detail: &JobDetail) -> Facts {
     if detail.crashes > 0 {
         facts.toned("crashes", format!("{} (three end it)", detail.crashes), Tone::Warn);
     }
-    facts.add("created", format!("{} by {}", times::stamp(job.created_at), job.created_by));
+    let by = detail.created_by_email.as_deref().unwrap_or(&job.created_by);
+    facts.add("created", format!("{} by {by}", times::stamp(job.created_at)));
     facts.maybe("schedule", job.schedule.as_deref());
     facts.maybe("next run", job.next_run_at.map(times::stamp));
     facts.maybe("started", job.started_at.map(times::stamp));
