@@ -154,6 +154,25 @@ pub async fn left(tx: &mut Tx, sweep: Uuid) -> Result<u64, sqlx::Error> {
     Ok(count.unsigned_abs())
 }
 
+/// How many of these kinds were looked at and wait: for a person, and for their other side.
+pub async fn waiting(tx: &mut Tx, kinds: &[EntityType]) -> Result<(u64, u64), sqlx::Error> {
+    let found: Vec<(String, bool, i64)> = on!(tx, |conn| {
+        sqlx::query_as(
+            "SELECT entity_type, kind = 'conflict', COUNT(*) FROM recon_drift
+              WHERE sweep_id IS NULL AND kind <> 'differs' GROUP BY 1, 2",
+        )
+        .fetch_all(conn)
+        .await
+    })?;
+    let of = |conflicts: bool| {
+        let found = found.iter().filter(|(kind, is_conflict, _)| {
+            *is_conflict == conflicts && kinds.iter().any(|wanted| wanted.as_str() == kind)
+        });
+        found.map(|(.., count)| count.unsigned_abs()).sum()
+    };
+    Ok((of(true), of(false)))
+}
+
 /// An entity agrees; nothing of it is remembered.
 pub async fn forget(tx: &mut Tx, kind: EntityType, ids: &[EntityId]) -> Result<(), sqlx::Error> {
     if ids.is_empty() {

@@ -81,26 +81,50 @@ pub struct State {
     pub allowed: Option<Amount>,
     /// What it last asked a person.
     pub asked: String,
+    /// It has read these to their end.
+    pub read: Option<EntityType>,
+    /// It asked whether to believe what it saw of these. Who goes on was told to.
+    pub doubted: Option<EntityType>,
+    /// Why it passed over these: a side is not believed.
+    pub passed: BTreeMap<EntityType, String>,
 }
 
 impl State {
     /// What it would have changed at its end when `left` rows are left.
     pub fn at_most(&self, left: u64) -> Amount {
         let more = |planned: u64, performed: u64| planned.max(performed + left);
+        let deleted = |kind| {
+            let planned = self.planned.deleted_of(kind);
+            (kind, more(planned, self.performed.deleted_of(kind)).min(planned + left))
+        };
         Amount {
             changes: more(self.planned.changes, self.performed.changes),
-            deletes: more(self.planned.deletes, self.performed.deletes).min(self.planned.deletes + left),
+            deleted: EntityType::ALL.iter().copied().map(deleted).collect(),
         }
     }
 }
 
 /// How many rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Amount {
     /// Written at all.
     pub changes: u64,
-    /// Deleted.
-    pub deletes: u64,
+    /// Deleted, by kind: a few launches are nothing among many bookings.
+    pub deleted: BTreeMap<EntityType, u64>,
+}
+
+impl Amount {
+    /// So many of a kind are deleted.
+    pub fn deleted_of(&self, kind: EntityType) -> u64 {
+        self.deleted.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Counts a change that deletes the row, or does not.
+    pub fn add(&mut self, kind: EntityType, deletes: bool) {
+        self.changes += 1;
+        *self.deleted.entry(kind).or_default() += u64::from(deletes);
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -300,12 +324,14 @@ pub async fn open(tx: &mut Tx, mode: SweepMode) -> Result<Option<StoredSweep>, s
     })
 }
 
-/// The latest full sweep that compared this kind of entity whole.
+/// How many rows each side had when a full sweep last compared this kind of entity and was believed: one that only looks
+/// changes nothing, so nobody thinks twice before it goes on.
 pub async fn last_full(tx: &mut Tx, kind: EntityType) -> Result<Option<[u64; 2]>, sqlx::Error> {
     on!(tx, |conn| {
         let mut query = QueryBuilder::<DB>::new(SELECT);
         query.push(
-            " AND s.status = 'completed' AND s.mode = 'full' AND (s.entity_type IS NULL OR s.entity_type = ",
+            " AND s.status = 'completed' AND s.mode = 'full' AND NOT s.dry_run
+              AND (s.entity_type IS NULL OR s.entity_type = ",
         );
         query.push_bind(kind.as_str()).push(") ORDER BY s.id DESC LIMIT 1");
         let row: Option<Row> = query.build_query_as().fetch_optional(conn).await?;
@@ -382,8 +408,8 @@ pub async fn prune(tx: &mut Tx, before: DateTime<Utc>, limit: i64) -> Result<u64
         let deleted = sqlx::query(
             "DELETE FROM recon_sweeps WHERE id IN
                (SELECT id FROM recon_sweeps WHERE created_at < $1 AND ended_at IS NOT NULL
-                   AND id NOT IN (SELECT id FROM recon_sweeps WHERE mode = 'full' AND status = 'completed'
-                                   ORDER BY id DESC LIMIT 1)
+                   AND id NOT IN (SELECT id FROM recon_sweeps WHERE mode = 'full' AND status = 'completed' AND NOT dry_run
+                                      AND entity_type IS NULL ORDER BY id DESC LIMIT 1)
                  ORDER BY id LIMIT $2)",
         )
         .bind(before)

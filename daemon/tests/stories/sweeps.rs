@@ -241,6 +241,32 @@ async fn a_side_that_lost_its_rows_is_not_believed(daemon: TestDaemon) {
     assert!(daemon.launch(ids[0]).await.is_active);
     let refused = refusal(daemon.operator.approve_sweep(begun.id).await);
     assert!(refused.starts_with("409"), "{refused}");
+
+    // Who only looks at what changed does not decide it, however long it lasts.
+    for _ in 0..2 {
+        daemon.pass(TimeDelta::minutes(11));
+        let passed = swept(&daemon, SweepMode::Incremental).await;
+        assert!(passed.text.contains("launches passed over"), "{}", passed.text);
+        assert_eq!((passed.counts.repaired, passed.counts.waiting), (0, 0), "{passed:#?}");
+    }
+    // Nor does one that writes nothing.
+    let operator = daemon.again("ana@example.com").await;
+    for dry_run in [true, false] {
+        let begun =
+            operator.sweep(&NewSweep { mode: SweepMode::Full, entity_type: None, dry_run }).await.unwrap();
+        let asked = when(&daemon, begun.id, |sweep| sweep.status != SweepStatus::Running).await;
+        assert!(asked.text.contains("the document side has 0 rows, and had 24"), "{}", asked.text);
+        operator.approve_sweep(begun.id).await.unwrap();
+        let done = when(&daemon, begun.id, |sweep| sweep.status != SweepStatus::Running).await;
+        let counts = (done.status, done.counts.relational, done.counts.waiting);
+        assert_eq!(counts, (SweepStatus::Completed, 26, 24), "{done:#?}");
+    }
+    // It is believed now, and still more than may be deleted without asking.
+    daemon.pass(TimeDelta::minutes(11));
+    let begun = begin(&daemon, SweepMode::Incremental).await;
+    let asked = when(&daemon, begun.id, |sweep| sweep.status != SweepStatus::Running).await;
+    assert!(asked.text.contains("it would delete 24 launches, more than 20 at a time"), "{}", asked.text);
+    assert!(daemon.launch(ids[0]).await.is_active);
     daemon.settled().await;
     daemon.stop().await;
 }

@@ -12,7 +12,10 @@ use crate::{
         engine::{Report, Trouble},
         look::Fates,
     },
-    store::{drift, sweeps::Amount},
+    store::{
+        drift,
+        sweeps::{Amount, State},
+    },
 };
 
 /// Entities that go through each step together.
@@ -50,8 +53,7 @@ impl Drive<'_> {
                 } else if view.next == Move::Rest && !view.waits_for_others() {
                     rest.push((view, None));
                 } else {
-                    self.sweep.state.planned.changes += 1;
-                    self.sweep.state.planned.deletes += u64::from(deletes(document) || deletes(relational));
+                    self.sweep.state.planned.add(kind, deletes(document) || deletes(relational));
                 }
             }
             let told = vec![Vec::new(); rest.len()];
@@ -69,9 +71,8 @@ impl Drive<'_> {
         if self.sweep.dry_run {
             return self.enter(SweepStage::Done, 0).await;
         }
-        let planned = self.sweep.state.planned;
-        let limits = self.limits();
-        if let Some(why) = brakes::too_much(planned, limits) {
+        let planned = &self.sweep.state.planned;
+        if let Some(why) = brakes::too_much(planned, &self.limits()) {
             return Err(Halt::Brake(why));
         }
         self.enter(SweepStage::Apply, planned.changes).await
@@ -84,19 +85,20 @@ impl Drive<'_> {
             let found = self.next(kind).await?;
             let Some(last) = found.last().copied() else {
                 (self.sweep.state.step, self.sweep.state.after) = (self.sweep.state.step + 1, None);
+                // Launches whose counters follow from repaired bookings were not known when it was planned.
+                let mut tx = self.engine.db().read().await?;
+                let left = drift::left(&mut tx, self.sweep.id).await?;
+                tx.rollback().await?;
+                let State { planned, performed, .. } = &mut self.sweep.state;
+                planned.changes = planned.changes.max(performed.changes + left);
                 continue;
             };
-            let performed = self.sweep.state.performed;
-            let more = Amount { changes: performed.changes + found.len() as u64, ..performed };
-            let limits = self.limits();
-            let planned = self.sweep.state.planned;
-            // Launches whose counters follow from repaired bookings were not known then.
-            let follow = if kind == EntityType::Launch { performed.changes } else { 0 };
-            let most = Amount {
-                changes: limits.changes.max(planned.changes) + follow,
-                deletes: limits.deletes.max(planned.deletes),
-            };
-            if let Some(why) = brakes::too_much(more, most) {
+            let State { performed, planned, .. } = &self.sweep.state;
+            let more = Amount { changes: performed.changes + found.len() as u64, ..performed.clone() };
+            let mut most = self.limits();
+            most.changes = most.changes.max(planned.changes);
+            most.deleted.iter_mut().for_each(|(kind, most)| *most = planned.deleted_of(*kind).max(*most));
+            if let Some(why) = brakes::too_much(&more, &most) {
                 return Err(Halt::Brake(format!("more differs than when it was looked at: {why}")));
             }
             self.repair(kind, &found).await?;
@@ -109,8 +111,9 @@ impl Drive<'_> {
     }
 
     fn limits(&self) -> Amount {
-        let rows: u64 = self.sweep.state.tallies.values().map(|[documents, rows]| *documents.max(rows)).sum();
-        brakes::limits(&self.engine.rules.brakes, rows, self.sweep.state.allowed)
+        let State { tallies, allowed, .. } = &self.sweep.state;
+        let rows = tallies.iter().map(|(kind, [documents, rows])| (*kind, *documents.max(rows)));
+        brakes::limits(&self.engine.rules.brakes, &rows.collect(), allowed.as_ref())
     }
 
     async fn next(&self, kind: EntityType) -> Result<Vec<EntityId>, Halt> {
@@ -137,8 +140,9 @@ impl Drive<'_> {
                 Ok(Report { wrote, how, deleted, .. }) => {
                     state.counts.repaired += u64::from(wrote);
                     // What they refer to belongs to them.
-                    state.performed.changes += u64::from(wrote && at < found.len());
-                    state.performed.deletes += u64::from(deleted);
+                    if wrote && at < found.len() {
+                        state.performed.add(kind, deleted);
+                    }
                     self.count(how, wrote);
                 }
                 Err(Trouble::Restless) => state.counts.stale_skipped += 1,

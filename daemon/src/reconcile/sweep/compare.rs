@@ -43,12 +43,17 @@ impl Drive<'_> {
         while let Some(&kind) = kinds.get(self.sweep.state.step) {
             match self.sweep.mode {
                 SweepMode::Incremental if self.is_watched(kind).await? => {
-                    self.changed(kind).await?;
                     // The brakes go by all rows, not by those that changed.
-                    let mut tx = self.engine.db().read().await?;
-                    let rows = relational::count(&mut tx, kind).await?;
-                    tx.rollback().await?;
-                    self.sweep.state.tallies.insert(kind, [0, rows]);
+                    let rows = self.rows(kind).await?;
+                    self.sweep.state.tallies.insert(kind, rows);
+                    if let Some(why) = self.doubt(kind).await? {
+                        self.sweep.state.passed.insert(kind, why);
+                        (self.sweep.state.step, self.sweep.state.after) = (self.sweep.state.step + 1, None);
+                        let tx = self.engine.db().write().await?;
+                        self.save(tx).await?;
+                        continue;
+                    }
+                    self.changed(kind).await?;
                 }
                 // What was never compared has no changes since then.
                 SweepMode::Full | SweepMode::Incremental => self.whole(kind).await?,
@@ -74,13 +79,33 @@ impl Drive<'_> {
             return Ok(());
         }
         for kind in self.kinds() {
-            let documents = self.engine.documents.count(facts::collection(kind)).await?.documents;
-            let mut tx = self.engine.db().read().await?;
-            let rows = relational::count(&mut tx, kind).await?;
-            tx.rollback().await?;
+            let [documents, rows] = self.rows(kind).await?;
             self.sweep.state.total += documents.max(rows);
         }
         Ok(())
+    }
+
+    /// How many rows each side has.
+    async fn rows(&self, kind: EntityType) -> Result<[u64; 2], Halt> {
+        let documents = self.engine.documents.count(facts::collection(kind)).await?.documents;
+        let mut tx = self.engine.db().read().await?;
+        let rows = relational::count(&mut tx, kind).await?;
+        tx.rollback().await?;
+        Ok([documents, rows])
+    }
+
+    /// Why a side is not believed.
+    async fn doubt(&self, kind: EntityType) -> Result<Option<String>, Halt> {
+        let mut tx = self.engine.db().read().await?;
+        let before = sweeps::last_full(&mut tx, kind).await?;
+        tx.rollback().await?;
+        let rows = self.sweep.state.tallies.get(&kind).copied().unwrap_or_default();
+        let few = |before: [u64; 2]| {
+            let mut sides = [("document", 0), ("relational", 1)].into_iter();
+            sides
+                .find_map(|(side, at)| brakes::too_few(side, rows[at], before[at], &self.engine.rules.brakes))
+        };
+        Ok(before.and_then(few))
     }
 
     /// Every row of a kind, page by page.
@@ -91,21 +116,17 @@ impl Drive<'_> {
         let after = self.sweep.state.after.and_then(ids::extract);
         let mut comparer =
             Comparer::new(db, documents, mapping.clone(), rules.hasher.clone(), after).with_equal(true);
-        while let Some(segment) = comparer.next().await.map_err(Halt::Trouble)? {
+        while self.sweep.state.read != Some(kind)
+            && let Some(segment) = comparer.next().await.map_err(Halt::Trouble)?
+        {
             self.segment(kind, segment).await?;
         }
-        let mut tx = engine.db().read().await?;
-        let before = sweeps::last_full(&mut tx, kind).await?;
-        tx.rollback().await?;
-        let rows = self.sweep.state.tallies.get(&kind).copied().unwrap_or_default();
-        if let Some(before) = before.filter(|_| self.sweep.state.allowed.is_none()) {
-            let few = [("document", 0), ("relational", 1)];
-            let few = few
-                .into_iter()
-                .find_map(|(side, at)| brakes::too_few(side, rows[at], before[at], &rules.brakes));
-            if let Some(why) = few {
-                return Err(Halt::Brake(format!("{kind}: {why}")));
-            }
+        if self.sweep.state.doubted == Some(kind) {
+            return Ok(());
+        }
+        if let Some(why) = self.doubt(kind).await? {
+            self.sweep.state.doubted = Some(kind);
+            return Err(Halt::Brake(format!("{kind}: {why}")));
         }
         Ok(())
     }
@@ -163,6 +184,7 @@ impl Drive<'_> {
         let before = state.digests.take().unwrap_or_default();
         state.digests = Some([joined(&before[0], digests[0]), joined(&before[1], digests[1])]);
         state.after = through.or(state.after);
+        state.read = through.is_none().then_some(kind);
         let mut tx = engine.db().write().await?;
         let now = engine.context.clock.now();
         drift::nominate(&mut tx, kind, &found, self.sweep.id, now).await?;

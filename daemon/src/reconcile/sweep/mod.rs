@@ -26,7 +26,10 @@ use astrops_api::{
 };
 use uuid::Uuid;
 
-use super::engine::{Engine, Trouble};
+use super::{
+    engine::{Engine, Trouble},
+    relational,
+};
 use crate::{
     db::Tx,
     logs::Entry,
@@ -255,17 +258,20 @@ impl Drive<'_> {
         let at = &mut self.sweep.state;
         (at.step, at.after, at.done, at.total) = (0, None, 0, total);
         self.since = (Instant::now(), 0);
-        if stage == SweepStage::Done {
-            self.sweep.text = self.summary();
-        }
         let mut tx = self.engine.db().write().await?;
         if stage == SweepStage::Done {
+            // What a pause or a crash cut off was done and not counted.
+            let passed = &self.sweep.state.passed;
+            let kinds: Vec<_> = self.kinds().filter(|kind| !passed.contains_key(kind)).collect();
+            let waiting = drift::waiting(&mut tx, &kinds).await?;
+            (self.sweep.state.counts.conflicts, self.sweep.state.counts.waiting) = waiting;
+            self.sweep.text = self.summary();
             let now = self.engine.context.clock.now();
             (self.sweep.status, self.sweep.ended_at) = (SweepStatus::Completed, Some(now));
             drift::release(&mut tx, self.sweep.id).await?;
             let counts = &self.sweep.state.counts;
-            let severity =
-                if counts.conflicts + counts.failed > 0 { Severity::Warning } else { Severity::Info };
+            let is_fine = counts.conflicts + counts.failed == 0 && self.sweep.state.passed.is_empty();
+            let severity = if is_fine { Severity::Info } else { Severity::Warning };
             let told = format!("{} sweep {}: {}", self.sweep.mode, self.sweep.id, self.sweep.text);
             let entry = Entry::new(&self.engine.context.clock, EventType::Reconcile, severity, told);
             logs::insert(&mut tx, &[entry.job(self.sweep.job).into()]).await?;
@@ -290,11 +296,12 @@ impl Drive<'_> {
     }
 
     fn summary(&self) -> String {
-        let State { counts, planned, .. } = &self.sweep.state;
+        let State { counts, planned, passed, .. } = &self.sweep.state;
         let rows = counts.documents.max(counts.relational);
         let mut parts = vec![format!("{rows} compared, {} differed", counts.differing)];
         if self.sweep.dry_run {
-            parts.push(format!("{} would be written ({} deleted)", planned.changes, planned.deletes));
+            let deleted: u64 = planned.deleted.values().sum();
+            parts.push(format!("{} would be written ({deleted} deleted)", planned.changes));
         }
         let told = [
             (counts.repaired, "repaired"),
@@ -307,6 +314,9 @@ impl Drive<'_> {
         ];
         let told = told.into_iter().filter(|(count, _)| *count > 0);
         parts.extend(told.map(|(count, what)| format!("{count} {what}")));
+        parts.extend(passed.iter().map(|(kind, why)| {
+            format!("{} passed over until a full sweep is allowed to: {why}", relational::table(*kind))
+        }));
         parts.join(", ")
     }
 }
