@@ -108,7 +108,7 @@ fn a_wrong_line_is_named_and_the_others_are_imported() {
         assert!(imported.err.contains(told), "{}", imported.err);
     }
     for (line, words) in [
-        ("7", "this is no document"),
+        ("7", "expected a document, which begins with {"),
         ("{\"_id\": nul}", "expected true, false, null"),
         ("{\"_id\": {\"$oid\": \"zz\"}}", "expected 24 hexadecimal digits"),
         ("{\"a\": {\"$date\": []}}", "a $date must be"),

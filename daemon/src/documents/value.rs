@@ -94,8 +94,10 @@ pub fn sortable(at: DateTime) -> Option<String> {
 
 /// Reads one document in either form.
 pub fn from_json(text: &[u8]) -> Result<Document, String> {
-    if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-        return Err("this is no document: one begins with {".to_owned());
+    let begins = text.trim_ascii_start();
+    if begins.first().is_some_and(|first| *first != b'{') {
+        let place = text.len() - begins.len() + 1;
+        return Err(format!("expected a document, which begins with {{, at character {place}"));
     }
     serde_json::from_slice(text).map_err(|error| {
         let words = error.to_string();
