@@ -9,6 +9,7 @@ use crate::{
     ids::{EntityId, JobId, NodeId},
     logs::LogEntry,
     paging::{list_query, page_of},
+    resolution::Decided,
     vocabulary::{
         AttemptOutcome, Delivery, EntityType, JobPhase, JobStatus, JobType, MaintenanceTask, NotificationType,
     },
@@ -190,6 +191,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// What it did, in words, where its type says so.
+    #[must_use]
+    pub fn result(&self) -> Option<&str> {
+        let pair = self.reconciliation.as_ref().and_then(|pair| pair.changes_log.as_deref());
+        pair.or_else(|| self.maintenance.as_ref()?.result.as_deref())
+    }
+
     /// What the job is about, in a word or two: a recipient, an entity, a task.
     #[must_use]
     pub fn target(&self) -> String {
@@ -221,7 +229,13 @@ pub struct JobDetail {
     pub lease_until: Option<DateTime<Utc>>,
     /// How often its node died under it; three times end it.
     pub crashes: u32,
-    /// Whether private fields are hidden in this answer.
+    /// The e-mail of who made it, when it is a user that is still known; masked for viewers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_email: Option<String>,
+    /// What it carries out, when that is a person's decision about a conflict or a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
+    /// Whether there are private fields that are hidden in this answer.
     pub masked: bool,
 }
 

@@ -10,6 +10,7 @@ use crate::{
     ids::{EntityId, JobId},
     jobs::{Job, Reconciliation},
     paging::{list_query, page_of},
+    resolution::Decided,
     vocabulary::{EntityType, JobStatus, JobType, ReconAction, Severity},
 };
 
@@ -180,6 +181,9 @@ pub struct Change {
     pub job_id: JobId,
     /// Who asked for the job.
     pub actor: String,
+    /// The actor's e-mail, when it is a user that is still known; masked for viewers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_email: Option<String>,
     /// In words.
     pub changes_log: String,
     /// Why, when a person decided it.
@@ -250,6 +254,9 @@ pub struct Conflict {
     /// It is not listed until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
+    /// What somebody has decided about the entity already, while it is not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
 }
 
 list_query! {

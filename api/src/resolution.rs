@@ -1,6 +1,6 @@
 //! What a person decides about a conflict, and taking back what was changed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
 
 /// What a field is to hold on both sides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Value")]
 pub enum Choice {
     /// What the document holds. Of a deletion: it is deleted, or stays, as on the document side.
     Document,
@@ -26,6 +26,72 @@ pub enum Choice {
     /// Another value, written as the API shows it.
     #[schema(value_type = Object)]
     Value(Value),
+}
+
+impl TryFrom<Value> for Choice {
+    type Error = &'static str;
+
+    fn try_from(json: Value) -> Result<Self, Self::Error> {
+        match json {
+            Value::String(side) if side == "document" => Ok(Self::Document),
+            Value::String(side) if side == "relational" => Ok(Self::Relational),
+            Value::String(side) if side == "base" => Ok(Self::Base),
+            Value::Object(mut object) if object.len() == 1 => {
+                object.remove("value").map(Self::Value).ok_or(CHOICES)
+            }
+            _ => Err(CHOICES),
+        }
+    }
+}
+
+const CHOICES: &str = "must be \"document\", \"relational\", \"base\" or {\"value\": ..} and nothing besides";
+
+/// As the command line says it behind the field: `=document`, `==120.5`.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Document => f.write_str("=document"),
+            Self::Relational => f.write_str("=relational"),
+            Self::Base => f.write_str("=base"),
+            Self::Value(value) => write!(f, "=={value}"),
+        }
+    }
+}
+
+/// What a person decided about an entity, as the job carries it that writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    /// The job; cancel it to take the decision back before it is written.
+    pub job_id: JobId,
+    /// Who decided: `user:<id>`.
+    pub actor: String,
+    /// The actor's e-mail, when it is a user that is still known; masked for viewers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_email: Option<String>,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// Not written before this time.
+    pub run_at: DateTime<Utc>,
+    /// By field, or `deletion`. Values that tell who somebody is are `[private]` for viewers.
+    pub choices: BTreeMap<String, Choice>,
+    /// Why; `[private]` for viewers when it is about a user.
+    pub reason: String,
+}
+
+impl Decided {
+    /// Who decided, by address while that is known.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        self.actor_email.as_deref().unwrap_or(&self.actor)
+    }
+
+    /// What was chosen, as the command line says it: `price=document, title=="Dawn"`.
+    #[must_use]
+    pub fn chosen(&self) -> String {
+        let choices = self.choices.iter().map(|(field, choice)| format!("{field}{choice}"));
+        choices.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// POST /reconciliation/conflicts/{id}/resolve.
@@ -62,6 +128,9 @@ pub struct Resolution {
     pub conflicts: Vec<ConflictField>,
     /// What both sides said when this was worked out.
     pub seen: String,
+    /// Of a dry run: what was decided about the entity already and is not written; until then this would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
     /// The job that writes it; cancel it to take the decision back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,

@@ -93,6 +93,9 @@ pub struct Sweep {
     pub job_id: Option<JobId>,
     /// Who asked.
     pub created_by: String,
+    /// The e-mail of who asked, when it is a user that is still known; masked for viewers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_email: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When anything about it last changed.

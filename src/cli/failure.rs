@@ -47,7 +47,7 @@ pub mod code {
     pub const UNREACHABLE: u8 = 3;
     /// The daemon refused.
     pub const REFUSED: u8 = 4;
-    /// It stopped and waits for a person.
+    /// It is not done: it waits for a person, or for its time.
     pub const WAITS: u8 = 5;
     /// The daemon's configuration is refused (`EX_CONFIG`).
     pub const CONFIGURATION: u8 = 78;

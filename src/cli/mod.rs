@@ -52,7 +52,7 @@ use self::{
 #[command(name = "astrops", version, long_about = None, arg_required_else_help = true, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 refused by the \
-    daemon, 5 waits for a person, 78 wrong configuration."
+    daemon, 5 waits for a person or for time, 78 wrong configuration."
 )]
 pub struct Cli {
     #[command(flatten)]

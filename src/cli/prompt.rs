@@ -133,7 +133,8 @@ fn press(key: KeyEvent, typed: &mut String) -> Press {
 pub fn confirm(name: &str, deed: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(format!(
-            "{name} is in production and there is no terminal to ask on: nothing was done\nto {deed} all the same, say --yes"
+            "{name} is in production and there is no terminal to ask on: nothing was done\n\
+             this would {deed}; to do it, say --yes"
         )));
     }
     eprint!("{name} is in production. About to {deed}.\nType {name} to go on: ");

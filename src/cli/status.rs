@@ -1,6 +1,10 @@
 //! `status`.
 
-use astrops_api::status::{Part, Status};
+use astrops_api::{
+    drift::Agreement,
+    status::{Part, Status},
+};
+use chrono::{DateTime, Utc};
 
 use super::{
     context::Context,
@@ -44,6 +48,9 @@ fn write(context: &Context, status: &Status, out: Output) -> Result<(), Failure>
     facts.add("daemon", context.client.base());
     facts.add("version", &status.version);
     facts.add("clock", times::stamp(status.now));
+    if let Some(agreement) = &status.agreement {
+        agreed(agreement, status.now, &mut facts);
+    }
     facts.write(out)?;
     out.line("")?;
     let mut parts = Table::new([
@@ -68,6 +75,33 @@ fn write(context: &Context, status: &Status, out: Output) -> Result<(), Failure>
         nodes.row([node.id.to_string().into(), name.into(), node.version.as_str().into(), up.into()]);
     }
     nodes.write(out)
+}
+
+/// How far both databases agree.
+fn agreed(agreement: &Agreement, now: DateTime<Utc>, facts: &mut Facts) {
+    let Agreement { drift, conflicts, critical, .. } = agreement;
+    if *drift == 0 {
+        facts.toned("drift", "none known", Tone::Good);
+    } else {
+        let since = agreement.oldest.map(|oldest| format!(", the oldest for {}", times::ago(now, oldest)));
+        facts.toned("drift", format!("{drift} differ{}", since.unwrap_or_default()), Tone::Warn);
+    }
+    let tone = match (*conflicts, *critical) {
+        (0, _) => Tone::Good,
+        (_, 0) => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    facts.toned("conflicts", format!("{conflicts} wait for a person, {critical} critical"), tone);
+    facts.add(
+        "compared",
+        match agreement.verified_through {
+            Some(time) => format!("everything until {} ({} ago)", times::stamp(time), times::ago(now, time)),
+            None => "never; start with: astrops reconcile sweep --full".to_owned(),
+        },
+    );
+    if let (Some(id), Some(status)) = (agreement.sweep, agreement.sweep_status) {
+        facts.add("latest sweep", format!("{id} {status}"));
+    }
 }
 
 fn latency(part: &Part) -> String {

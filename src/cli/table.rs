@@ -141,7 +141,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// `text` in at most `width` columns, with an ellipsis where it was cut.
-fn cut(text: &str, width: usize) -> String {
+pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

@@ -177,6 +177,10 @@ fn both_databases_are_made_to_agree() {
     let jobs = office.json("reconcile jobs --status completed");
     assert_eq!(jobs["jobs"][0]["reconciliation"]["changesLog"], "Created on document");
     assert_eq!(office.json("reconcile conflicts")["total"], 0);
+    let status = office.good("status");
+    for part in ["conflicts", "0 wait for a person", "compared", "reconcile sweep --full"] {
+        assert!(status.contains(part), "{part}: {status}");
+    }
     let change = office.json("reconcile changes")["changes"][0]["id"].as_str().unwrap().to_owned();
     let fields = office.good("reconcile changes --type launch --fields");
     assert!(fields.contains("capacity") && fields.contains(&change), "{fields}");

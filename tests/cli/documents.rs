@@ -63,6 +63,12 @@ fn documents_go_in_and_come_out() {
     expected["dateTime"]["$date"] = "2026-09-01T10:00:00.000Z".into();
     assert_eq!((lines.len(), &lines[0]), (2, &expected));
     assert!(!out.out.contains('\u{9b}'), "it would act on a terminal");
+    let dash = desk.says("export events -", "");
+    assert_eq!(
+        (dash.out, std::fs::exists("-").unwrap()),
+        (out.out, false),
+        "- is stdout, as it is stdin of an import"
+    );
     let canonical = desk.says("export events --canonical", "").out;
     assert!(canonical.contains(r#""capacity":{"$numberInt":"12"}"#), "{canonical}");
 
@@ -100,6 +106,17 @@ fn a_wrong_line_is_named_and_the_others_are_imported() {
     assert_eq!((imported.code, imported.out.as_str()), (1, "1 documents imported into events\n"));
     for told in [":1: expected value", ":3: it has no _id", "2 documents of"] {
         assert!(imported.err.contains(told), "{}", imported.err);
+    }
+    for (line, words) in [
+        ("7", "expected a document, which begins with {"),
+        ("{\"_id\": nul}", "expected true, false, null"),
+        ("{\"_id\": {\"$oid\": \"zz\"}}", "expected 24 hexadecimal digits"),
+        ("{\"a\": {\"$date\": []}}", "a $date must be"),
+        ("{\"a\": {\"$date\": \"x\"}}", "a time such as"),
+    ] {
+        let wrong = desk.says("import events -", line).err;
+        let parser = ["Bson", "ident", "BSON", "untagged"].iter().any(|word| wrong.contains(word));
+        assert!(wrong.contains(words) && !parser, "{line}: {wrong}");
     }
     let missing = desk.says("import events /nowhere/events.json", "");
     assert!(missing.code == 2 && missing.err.contains("/nowhere/events.json"), "{}", missing.err);

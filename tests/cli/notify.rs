@@ -52,7 +52,7 @@ fn the_fields_at_fault_are_told() {
         Answer::Json(422, body)
     });
     let refused = told(&mut Operator::at(&daemon.url()).says("notify WELCOME leo@example.com"));
-    assert!(refused.code == 4 && refused.err.contains("/data/name: is required"), "{}", refused.err);
+    assert!(refused.code == 4 && refused.err == "astrops: name: is required\n", "{}", refused.err);
 }
 
 #[test]

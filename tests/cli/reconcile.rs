@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Daemon, Operator, problem, told};
+use crate::support::{Answer, Daemon, Operator, job, problem, told};
 
 const SWEEP: &str = "0198f000-0000-7000-8000-0000000000a1";
 const CONFLICT: &str = "0198f000-0000-7000-8000-0000000000b1";
@@ -74,10 +74,27 @@ fn bodies(daemon: &Daemon, path: &str) -> Vec<Value> {
     seen.map(|request| serde_json::from_str(&request.body).unwrap()).collect()
 }
 
+/// Job `JOB` at its end.
+fn ended(status: &str) -> Answer {
+    let mut detail = job(JOB, status);
+    let more = json!({ "type": "RECONCILIATION", "notification": null, "attempts": [], "logs": [], "crashes": 0,
+        "masked": false, "errorMessage": "either side changed since this was decided",
+        "reconciliation": { "entityType": "launch", "entityId": LAUNCH, "changesLog": "1 conflict: price" } });
+    detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Answer::Json(200, detail)
+}
+
+fn decided() -> Value {
+    json!({ "jobId": JOB, "actor": "user:1", "actorEmail": "leo@example.com", "at": AT, "runAt": "2026-08-01T10:00:10Z",
+        "choices": { "price": { "value": 21.5 } }, "reason": "as agreed" })
+}
+
 /// A daemon on which previews are answered first, then what is done.
 fn deciding(path: &'static str, answers: [Value; 2]) -> Daemon {
     let asked = AtomicUsize::new(0);
     Daemon::new(move |line| match line.split_once(' ').unwrap() {
+        ("GET", "/jobs/stream") => Answer::Open(""),
+        ("GET", path) if path.starts_with("/jobs/0") => ended("failed"),
         ("GET", _) => Answer::Json(200, detail()),
         ("POST", asking) if asking.ends_with(path) => {
             Answer::Json(200, answers[asked.fetch_add(1, Ordering::SeqCst).min(1)].clone())
@@ -161,8 +178,9 @@ fn what_waits_is_listed_shown_and_snoozed() {
     let list = told(&mut operator.says("reconcile conflicts --snoozed --type launch")).out;
     assert!(list.contains(CONFLICT) && list.contains("critical") && list.contains("both changed"), "{list}");
     assert_eq!(told(&mut operator.says("reconcile conflicts -q")).out, format!("{CONFLICT}\n"));
-    assert!(
-        told(&mut operator.says("reconcile drift --kind conflict")).out.contains("66ba01000000000000000001")
+    assert_eq!(
+        told(&mut operator.says("reconcile drift --kind conflict -q")).out,
+        "launch 66ba01000000000000000001\n"
     );
     let lines = daemon.lines();
     assert_eq!(lines[0], "GET /reconciliation/conflicts?snoozed=true&entityType=launch&pageSize=20");
@@ -181,10 +199,17 @@ fn what_waits_is_listed_shown_and_snoozed() {
     let body = json!({ "until": "2999-01-01T00:00:00Z", "reason": "later" });
     assert_eq!(bodies(&daemon, "/snooze"), [body]);
     assert_eq!(told(&mut operator.says(&format!("{snooze} --for 2h"))).code, 0);
-    for wrong in ["", " --until 2020-01-01", " --for 2020-01-01", " --for 1h --until 2999-01-01"] {
+    for wrong in
+        ["", " --until 2020-01-01", " --for 2020-01-01", " --for 1h --until 2999-01-01", " --wake --for 1h"]
+    {
         assert_eq!(told(&mut operator.says(&format!("{snooze}{wrong}"))).code, 2, "{wrong}");
     }
+    let past = told(&mut operator.says(&format!("{snooze} --until 2020-01-01")));
+    assert!(past.err.contains("put conflicts back on the list: --wake"), "{}", past.err);
     assert_eq!(bodies(&daemon, "/snooze").len(), 2);
+    let woken = told(&mut operator.says(&format!("reconcile snooze {CONFLICT} --wake")));
+    assert!(woken.code == 0 && woken.out.contains("on the list again"), "{}{}", woken.out, woken.err);
+    assert_eq!(bodies(&daemon, "/snooze")[2], json!({ "until": "1970-01-01T00:00:00Z", "reason": "woken" }));
 }
 
 #[test]
@@ -199,7 +224,7 @@ fn a_decision_is_shown_then_written_as_it_was_seen() {
         "relational",
         "24.5",
         "19.99",
-        "written at 2026-08-01 10:00:10Z",
+        "is written at 2026-08-01 10:00:10Z",
         &format!("jobs cancel {JOB}"),
     ] {
         assert!(done.out.contains(part), "{part}: {}", done.out);
@@ -212,6 +237,117 @@ fn a_decision_is_shown_then_written_as_it_was_seen() {
         json!({ "choices": choices, "reason": "the customer service is right", "dryRun": false, "seen": "abc",
             "holdSeconds": 10 })
     );
+}
+
+#[test]
+fn what_somebody_decided_already_is_seen_before_deciding() {
+    let mut waits = conflict();
+    waits["decision"] = decided();
+    let mut shown = detail();
+    shown["conflict"] = waits.clone();
+    let mut held = job(JOB, "queued");
+    held.as_object_mut().unwrap().extend(
+        json!({ "attempts": [], "logs": [], "crashes": 0, "masked": false, "decision": decided() })
+            .as_object()
+            .unwrap()
+            .clone(),
+    );
+    let daemon = Daemon::new(move |line| match line.split_once(' ').unwrap() {
+        ("GET", path) if path.contains("conflicts?") => page("conflicts", &waits),
+        ("GET", path) if path.starts_with("/jobs/") => Answer::Json(200, held.clone()),
+        _ => Answer::Json(200, shown.clone()),
+    });
+    let operator = Operator::at(&daemon.url());
+    assert!(told(&mut operator.says("reconcile conflicts")).out.contains("(decided by leo@example.com)"));
+    let undo = format!("jobs cancel {JOB}");
+    let one = told(&mut operator.says(&format!("reconcile conflict {CONFLICT}"))).out;
+    for part in ["price==21.5", "leo@example.com", "as agreed", "2026-08-01 10:00:10Z", &undo] {
+        assert!(one.contains(part), "{part}: {one}");
+    }
+    let job = told(&mut operator.says(&format!("jobs show {JOB}")));
+    for part in ["price==21.5", "leo@example.com", "as agreed", "not before 2026-08-01 10:00:10Z"] {
+        assert!(job.out.contains(part), "{part}: {}", job.out);
+    }
+    assert!(!job.err.contains("--reveal"), "there is nothing to reveal: {}", job.err);
+}
+
+#[test]
+fn without_a_hold_the_outcome_is_told() {
+    let mut now = resolution(false);
+    now["runAt"] = json!(AT);
+    for (path, command) in [
+        ("/resolve", format!("reconcile resolve {CONFLICT} --set price=base --reason r")),
+        ("/revert", format!("reconcile revert {CHANGE} --reason r")),
+    ] {
+        let daemon = deciding(path, [resolution(true), now.clone()]);
+        let done = told(&mut Operator::at(&daemon.url()).says(&command));
+        assert_eq!(done.code, 1, "it was not written: {}{}", done.out, done.err);
+        assert!(done.out.contains("either side changed since this was decided"), "{}", done.out);
+        assert!(done.err.contains("the change log would say: Updated 1 field: price"), "{}", done.err);
+    }
+    let daemon = deciding("/resolve", [resolution(true), now]);
+    let twice = format!("reconcile resolve {CONFLICT} --set price=base --set price=document --reason r");
+    let twice = told(&mut Operator::at(&daemon.url()).says(&twice));
+    assert!(twice.code == 2 && twice.err.contains("price is said twice"), "{}", twice.err);
+    assert!(daemon.seen().is_empty());
+}
+
+#[test]
+fn an_entity_that_still_differs_is_told_and_has_its_own_exit_code() {
+    for (drift, code, next) in [
+        (json!({ "kind": "conflict", "conflictId": CONFLICT }), 5, format!("reconcile conflict {CONFLICT}")),
+        (json!({ "kind": "missing_document" }), 5, "when its time has come".to_owned()),
+        (Value::Null, 0, String::new()),
+    ] {
+        let daemon = Daemon::new(move |line| match line.split_once(' ').unwrap() {
+            ("POST", _) => Answer::Json(
+                202,
+                json!({ "jobId": JOB, "type": "RECONCILIATION", "status": "queued",
+                "createdAt": AT, "updatedAt": AT }),
+            ),
+            ("GET", "/jobs/stream") => Answer::Open(""),
+            ("GET", path) if path.contains("drift?") => {
+                let mut row = json!({ "entityType": "launch", "entityId": LAUNCH, "text": "still so", "firstSeen": AT,
+                    "lastSeen": AT });
+                let rows = drift.as_object().map(|more| {
+                    row.as_object_mut().unwrap().extend(more.clone());
+                    row
+                });
+                Answer::Json(
+                    200,
+                    json!({ "drift": Vec::from_iter(rows), "total": 1, "page": 1, "pageSize": 10 }),
+                )
+            }
+            _ => ended("completed"),
+        });
+        let done =
+            told(&mut Operator::at(&daemon.url()).says(&format!("reconcile entity launch {LAUNCH} --wait")));
+        assert_eq!(done.code, code, "{}{}", done.out, done.err);
+        assert!(done.out.contains("1 conflict: price"), "what was done is told: {}", done.out);
+        assert!(done.err.contains(&next), "{}", done.err);
+    }
+}
+
+#[test]
+fn profiles_protect_what_writes_and_nothing_else() {
+    let daemon = deciding("/resolve", [resolution(true), resolution(true)]);
+    let operator = Operator::at(&daemon.url());
+    operator.profiles(&format!("[profiles.prod]\nurl = '{}'\nread_only = true", daemon.url()));
+    let resolve = format!("reconcile resolve {CONFLICT} --set price=base --reason r");
+    let dry = told(&mut operator.says(&format!("{resolve} --dry-run")));
+    assert!(dry.code == 0 && dry.out.contains("24.5"), "{}{}", dry.out, dry.err);
+    assert_eq!(told(&mut operator.says(&resolve)).code, 2);
+    operator.profiles(&format!("[profiles.prod]\nurl = '{}'\nproduction = true", daemon.url()));
+    let asked = told(&mut operator.says(&resolve));
+    assert!(asked.code == 2 && asked.out.contains("24.5"), "shown before it is refused: {}", asked.out);
+    let words = format!("this would resolve conflict {CONFLICT}; to do it, say --yes");
+    assert!(asked.err.contains(&words), "{}", asked.err);
+    let daemon = deciding("/revert", [resolution(true), resolution(true)]);
+    operator.profiles(&format!("[profiles.prod]\nurl = '{}'\nproduction = true", daemon.url()));
+    let revert = format!("--profile prod reconcile revert {CHANGE} --reason r");
+    let asked = told(&mut operator.says(&revert));
+    assert!(asked.code == 2 && asked.out.contains("24.5"), "shown before it is refused: {}", asked.out);
+    assert_eq!(bodies(&daemon, "/revert").len(), 1, "only the preview was asked for");
 }
 
 #[test]
@@ -247,23 +383,26 @@ fn many_are_decided_at_once_and_each_is_told() {
     let results = |dry| json!({ "results": [{ "id": CONFLICT, "resolution": resolution(dry) }, refused] });
     let daemon = deciding("/bulk", [results(true), results(false)]);
     let operator = Operator::at(&daemon.url());
-    let many = format!("reconcile resolve --many {CONFLICT} {OTHER} --take relational --reason ours");
+    let many =
+        format!("reconcile resolve --many {CONFLICT} {OTHER} --take relational --reason ours --hold 10");
     let done = told(&mut operator.says(&many));
     assert_eq!(done.code, 1, "one was refused: {}", done.err);
     assert!(done.out.contains("24.5") && done.out.contains(JOB), "{}", done.out);
     assert!(done.err.contains(&format!("{OTHER}: refused: it is over")), "{}", done.err);
     let body = |dry| {
         json!({ "ids": [CONFLICT, OTHER], "take": "relational", "reason": "ours", "dryRun": dry,
-        "holdSeconds": 0 })
+        "holdSeconds": if dry { 0 } else { 10 } })
     };
     assert_eq!(bodies(&daemon, "/bulk"), [body(true), body(false)]);
 }
 
 #[test]
 fn changes_are_listed_reverted_and_their_log_is_verified() {
+    let mut title = field();
+    (title["field"], title["after"]) = (json!("title"), json!("x".repeat(600)));
     let change = json!({
-        "id": CHANGE, "at": AT, "entityType": "launch", "entityId": LAUNCH, "jobId": JOB, "actor": "ana",
-        "changesLog": "Updated 1 field: price", "fields": [field()],
+        "id": CHANGE, "at": AT, "entityType": "launch", "entityId": LAUNCH, "jobId": JOB, "actor": "user:1",
+        "actorEmail": "ana@example.com", "changesLog": "Updated 1 field: price", "fields": [field(), title],
     });
     let report = |ok| {
         json!({ "ok": ok, "rows": 3, "erased": 1, "brokenAt": if ok { Value::Null } else { json!(CHANGE) },
@@ -280,10 +419,16 @@ fn changes_are_listed_reverted_and_their_log_is_verified() {
     });
     let operator = Operator::at(&daemon.url());
     let list = told(&mut operator.says(&format!("reconcile changes --job {JOB}"))).out;
-    assert!(list.contains(CHANGE) && list.contains("Updated 1 field: price"), "{list}");
+    for part in [CHANGE, "Updated 1 field: price", "ana@example.com"] {
+        assert!(list.contains(part), "{part}: {list}");
+    }
     assert_eq!(daemon.lines(), [format!("GET /reconciliation/changes?jobId={JOB}&pageSize=20")]);
-    let fields = told(&mut operator.says("reconcile changes --fields")).out;
-    assert!(fields.contains("24.5") && fields.contains("19.99") && fields.contains("decision"), "{fields}");
+    let fields = told(&mut operator.says("reconcile changes --fields"));
+    let table = fields.out;
+    assert!(table.contains("24.5") && table.contains("19.99") && table.contains("decision"), "{table}");
+    assert!(table.lines().all(|line| line.len() < 250), "a long title hides nothing: {table}");
+    assert!(table.lines().nth(1).unwrap().starts_with("launch 66ba01000000000000000001"), "{table}");
+    assert_eq!(fields.err, "2 fields; of changes, 1 in all\n");
     let revert = told(&mut operator.says(&format!("reconcile revert {CHANGE} --reason wrong --dry-run")));
     assert!(revert.code == 0 && revert.out.contains("24.5"), "{}{}", revert.out, revert.err);
     let body = json!({ "reason": "wrong", "dryRun": true, "holdSeconds": 0 });

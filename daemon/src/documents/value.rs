@@ -94,12 +94,36 @@ pub fn sortable(at: DateTime) -> Option<String> {
 
 /// Reads one document in either form.
 pub fn from_json(text: &[u8]) -> Result<Document, String> {
+    let begins = text.trim_ascii_start();
+    if begins.first().is_some_and(|first| *first != b'{') {
+        let place = text.len() - begins.len() + 1;
+        return Err(format!("expected a document, which begins with {{, at character {place}"));
+    }
     serde_json::from_slice(text).map_err(|error| {
         let words = error.to_string();
         // The text is one line of ours or of a file whose lines are counted elsewhere.
-        words.replace(" at line 1 column ", ", at character ")
+        WORDS.iter().fold(words, |words, (library, ours)| words.replace(library, ours))
     })
 }
+
+/// What the libraries say of a wrong text, and what that means.
+const WORDS: &[(&str, &str)] = &[
+    (" at line 1 column ", ", at character "),
+    ("BSON error. Kind: A deserialization-related error occurred. Message: ", ""),
+    (".,", ","),
+    ("expected ident", "expected true, false, null, a number, a text, { or ["),
+    (
+        "data did not match any variant of untagged enum DateTimeBody",
+        "a $date must be a time as text or a $numberLong",
+    ),
+    ("expected hexstring or byte array", "expected 24 hexadecimal digits"),
+    ("24-character, big-endian hex string", "24 hexadecimal digits"),
+    ("rfc3339 formatted utc datetime", "a time such as 2026-03-01T12:00:00Z"),
+    ("decimal128 as a string", "a decimal number as text"),
+    ("invalid type: integer `", "a number is wrong here: `"),
+    ("invalid type: string ", "a text is wrong here: "),
+    ("invalid value: string ", "the text is wrong here: "),
+];
 
 /// Whether two values are equal: numbers by value whatever their type, everything else as MongoDB's `$eq` has it.
 pub fn same(a: &Bson, b: &Bson) -> bool {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     accounts,
+    db::Tx,
     jobs::notification::mask,
     store::{audit, users},
 };
@@ -55,16 +56,35 @@ async fn list(
     };
     let mut tx = app.db.read().await?;
     let (mut entries, total) = audit::list(&mut tx, &query, page.slice()).await?;
-    let actors: Vec<UserId> = entries.iter().filter_map(|entry| user_of(&entry.actor)).collect();
-    let emails: HashMap<UserId, String> = users::emails(&mut tx, &actors).await?.into_iter().collect();
+    let actors = Actors::of(&mut tx, &caller, entries.iter().map(|entry| entry.actor.as_str())).await?;
     tx.rollback().await?;
     for entry in &mut entries {
-        let email = user_of(&entry.actor).and_then(|id| emails.get(&id));
-        let email = email.filter(|email| !accounts::is_erased(email));
-        entry.actor_email =
-            email.map(|email| if caller.principal.is_operator() { email.clone() } else { mask(email) });
+        entry.actor_email = actors.email(&entry.actor);
     }
     Ok(Json(AuditPage { entries, total, page: page.page, page_size: page.page_size }))
+}
+
+/// The addresses of those who did something, as the caller may see them.
+pub struct Actors(HashMap<UserId, String>);
+
+impl Actors {
+    /// Looks them up; each is `user:<id>` or somebody without an address.
+    pub async fn of(
+        tx: &mut Tx,
+        caller: &Caller,
+        actors: impl Iterator<Item = &str>,
+    ) -> Result<Self, sqlx::Error> {
+        let users: Vec<UserId> = actors.filter_map(user_of).collect();
+        let emails = users::emails(tx, &users).await?.into_iter();
+        let known = emails.filter(|(_, email)| !accounts::is_erased(email));
+        let shown = |email: String| if caller.principal.is_operator() { email } else { mask(&email) };
+        Ok(Self(known.map(|(id, email)| (id, shown(email))).collect()))
+    }
+
+    /// The address of `user:<id>`, unless the account was closed; masked for viewers.
+    pub fn email(&self, actor: &str) -> Option<String> {
+        self.0.get(&user_of(actor)?).cloned()
+    }
 }
 
 /// The user of `user:<id>`.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     ApiError, ApiResult, App, Caller,
+    audit::Actors,
     decisions::{Choices, How, audited, line, plan, preview, queue, refused, replay},
     docs::Problems,
     error::Kind,
@@ -49,7 +50,11 @@ async fn list(
     let page = Page::of(query.paging())?;
     let mut tx = app.db.read().await?;
     let (mut changes, total) = store::changes(&mut tx, &query, page.slice()).await?;
+    let actors = Actors::of(&mut tx, &caller, changes.iter().map(|change| change.actor.as_str())).await?;
     tx.rollback().await?;
+    for change in &mut changes {
+        change.actor_email = actors.email(&change.actor);
+    }
     for change in changes.iter_mut().filter(|change| is_private(&caller, change.entity_type)) {
         if let Some(reason) = &mut change.reason {
             PRIVATE.clone_into(reason);
@@ -96,7 +101,7 @@ async fn revert(
         other => other?,
     };
     if body.dry_run {
-        return Ok(Json(preview(&view)).into_response());
+        return Ok(Json(preview(&app, &caller, &view).await?).into_response());
     }
     let mut work = Work::create(&app, &caller, fingerprint).await?;
     let resolution = queue(&app, &caller, &mut work, &view, choices.clone(), &how).await?;

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     ApiError, ApiResult, App, Caller,
     bookings::check_reason,
-    decisions::{Choices, How, audited, line, plan, preview, queue, refused, replay},
+    decisions::{Choices, How, audited, line, plan, preview, queue, refused, replay, tell_pending},
     docs::Problems,
     error::Kind,
     extract::{Body, Path, Query},
@@ -61,7 +61,8 @@ async fn list(
     let page = Page::of(query.paging())?;
     let now = app.clock.now();
     let mut tx = app.db.read().await?;
-    let (conflicts, total) = store::conflicts(&mut tx, &query, now, page.slice()).await?;
+    let (mut conflicts, total) = store::conflicts(&mut tx, &query, now, page.slice()).await?;
+    tell_pending(&mut tx, &caller, &mut conflicts).await?;
     tx.rollback().await?;
     let conflicts = conflicts.into_iter().map(|conflict| shown(&caller, conflict, now)).collect();
     Ok(Json(ConflictPage { conflicts, total, page: page.page, page_size: page.page_size }))
@@ -97,7 +98,8 @@ async fn show(
     Path(id): Path<Uuid>,
 ) -> ApiResult<Json<ConflictDetail>> {
     let mut tx = app.db.read().await?;
-    let conflict = open(&mut tx, id, Kind::NotFound).await?;
+    let mut conflict = open(&mut tx, id, Kind::NotFound).await?;
+    tell_pending(&mut tx, &caller, std::slice::from_mut(&mut conflict)).await?;
     tx.rollback().await?;
     let view = app.engine.look(conflict.entity_type, conflict.entity_id).await.map_err(refused)?;
     let conflict = shown(&caller, conflict, app.clock.now());
@@ -129,7 +131,7 @@ async fn resolve(
         return Err(ApiError::new(Kind::Conflict, detail));
     }
     if body.dry_run {
-        return Ok(Json(preview(&view)).into_response());
+        return Ok(Json(preview(&app, &caller, &view).await?).into_response());
     }
     let mut work = Work::create(&app, &caller, fingerprint).await?;
     open(&mut work.tx, id, Kind::Conflict).await?;
@@ -204,10 +206,15 @@ async fn bulk(
         judgements.push((*id, judged(&app, *id, |conflict| taking(conflict, body.take)).await));
     }
     if body.dry_run {
-        let results = judgements
-            .into_iter()
-            .map(|(id, judgement)| result(id, judgement.map(|(_, view)| preview(&view))));
-        return Ok(Json(ResolvedMany { results: results.collect() }).into_response());
+        let mut results = Vec::with_capacity(judgements.len());
+        for (id, judgement) in judgements {
+            let outcome = match judgement {
+                Ok((_, view)) => preview(&app, &caller, &view).await,
+                Err(refused) => Err(refused),
+            };
+            results.push(result(id, outcome));
+        }
+        return Ok(Json(ResolvedMany { results }).into_response());
     }
     let mut work = Work::create(&app, &caller, fingerprint).await?;
     let mut results = Vec::with_capacity(judgements.len());

@@ -171,9 +171,10 @@ impl ApiError {
         Self::fields(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
     }
 
-    /// 422 about several fields.
+    /// 422 about several fields; the detail says it all, for those who show nothing else.
     pub fn fields(errors: Vec<FieldError>) -> Self {
-        Self::Problem(Kind::Invalid, "see errors for each field".to_owned(), errors)
+        let told: Vec<String> = errors.iter().map(FieldError::sentence).collect();
+        Self::Problem(Kind::Invalid, told.join("; "), errors)
     }
 
     /// The same without anything that could be a card number: what a caller sent by mistake is not repeated.

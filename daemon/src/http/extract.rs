@@ -3,7 +3,9 @@
 use astrops_api::problem::FieldError;
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{
+        FromRequest, FromRequestParts, Request, path::ErrorKind as PathError, rejection::PathRejection,
+    },
     http::{HeaderMap, header, request::Parts},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -196,12 +198,29 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     })
 }
 
+/// What stands in a path and cannot.
+fn misplaced(kind: PathError) -> String {
+    match kind {
+        // A word of a closed vocabulary says which there are.
+        PathError::Message(message) | PathError::DeserializeError { message, .. }
+            if message.contains("is not one of: ") =>
+        {
+            format!("in the path, {message}")
+        }
+        PathError::DeserializeError { value, .. } | PathError::ParseError { value, .. } => {
+            let value: String = value.chars().take(64).collect();
+            format!("the path holds {value:?}, which is no id")
+        }
+        _ => "the path holds an id that cannot be one".to_owned(),
+    }
+}
+
 /// serde's message without its position, which means nothing to the caller of an API.
 fn plain(message: &str) -> String {
     explained(message.rsplit_once(" at line ").map_or(message, |(text, _)| text))
 }
 
-/// A parser's message with what would have been right, where it does not say so itself.
+/// A parser's message in the words of whoever writes JSON, with what would have been right.
 fn explained(message: &str) -> String {
     const TIMES: &[&str] = &[
         "premature end of input",
@@ -215,11 +234,49 @@ fn explained(message: &str) -> String {
         "number too large to fit in target type",
     ];
     if TIMES.contains(&message) {
-        format!("is not a time ({message}); write RFC 3339, such as 2026-03-01T12:00:00Z")
-    } else if NUMBERS.contains(&message) {
-        format!("is not a whole number that fits ({message})")
-    } else {
-        message.to_owned()
+        return format!("is not a time ({message}); write RFC 3339, such as 2026-03-01T12:00:00Z");
+    }
+    if NUMBERS.contains(&message) {
+        return format!("is not a whole number that fits ({message})");
+    }
+    if message.starts_with("UUID parsing failed") {
+        return "is not an id, such as 0198f000-0000-7000-8000-000000000001".to_owned();
+    }
+    if message.starts_with("invalid length") && message.contains("expected struct") {
+        return "must be an object, not a list".to_owned();
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant ")
+        && let Some((given, allowed)) = rest.split_once(", expected ")
+    {
+        let allowed = allowed.strip_prefix("one of ").unwrap_or(allowed);
+        return format!("must be one of {}, not {}", allowed.replace('`', "\""), given.replace('`', "\""));
+    }
+    let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    match wrong.and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((found, expected)) => format!("must be {}, not {}", in_json(expected), in_json(found)),
+        None => message.to_owned(),
+    }
+}
+
+/// What a parser calls a kind of value, as JSON calls it.
+fn in_json(name: &str) -> String {
+    let quoted =
+        |word: &str, noun: &str| Some(format!("{noun} {}", name.strip_prefix(word)?.trim_matches('`')));
+    match name {
+        "a map" | "map" => "an object".to_owned(),
+        "a sequence" | "sequence" => "a list".to_owned(),
+        "a string" | "string" => "a text".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "unit value" => "null".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 that fits".to_owned(),
+        "i8" | "i16" | "i32" | "i64" => "a whole number that fits".to_owned(),
+        "f64" => "a number".to_owned(),
+        _ if name.starts_with("struct ") => "an object".to_owned(),
+        _ => quoted("integer ", "the number")
+            .or_else(|| quoted("floating point ", "the number"))
+            .or_else(|| quoted("boolean ", "the value"))
+            .or_else(|| quoted("string ", "the text"))
+            .unwrap_or_else(|| name.to_owned()),
     }
 }
 
@@ -252,7 +309,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         }
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(_) => Err(ApiError::new(Kind::NotFound, "the path holds an id that cannot be one")),
+            Err(PathRejection::FailedToDeserializePathParams(refused)) => {
+                Err(ApiError::new(Kind::NotFound, misplaced(refused.into_kind())))
+            }
+            Err(_) => Err(ApiError::new(Kind::NotFound, "the path holds what cannot stand there")),
         }
     }
 }

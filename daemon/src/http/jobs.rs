@@ -20,12 +20,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ApiError, ApiResult, App, Caller,
+    audit::Actors,
     caller::refused,
+    decisions::decided,
     docs::Problems,
     error::Kind,
     extract::{Body, OptionalBody, Path, Query},
     feeds::JobFeed,
     paging::{Page, check_search, check_time},
+    reconciliation::is_private,
     stream,
     work::{Audit, Work},
 };
@@ -46,6 +49,9 @@ const LOGS: i64 = 200;
 const WAIT: (u64, u64) = (30, 300);
 /// A job is looked at this often while somebody waits for it: another daemon may run it.
 const LOOK: Duration = Duration::from_millis(500);
+/// Why a person's decision is not made again.
+const DECISION: &str = "a decision is not retried, since either side may have changed meanwhile: look again and decide \
+                        anew (astrops reconcile conflicts, then astrops reconcile resolve CONFLICT)";
 /// The furthest that a job may be put off.
 const HORIZON: TimeDelta = TimeDelta::days(3660);
 
@@ -350,6 +356,7 @@ async fn show(
     let job = stored::find(&mut tx, id).await?.ok_or_else(|| ApiError::no_such("job", id))?;
     let attempts = stored::attempts(&mut tx, id).await?;
     let logs = store::logs::of_job(&mut tx, id, LOGS).await?;
+    let actors = Actors::of(&mut tx, &caller, [job.created_by.as_str()].into_iter()).await?;
     let nodes = if job.lease_owner.is_some() { nodes::living(&mut tx, now).await? } else { Vec::new() };
     tx.rollback().await?;
     if query.reveal {
@@ -369,7 +376,24 @@ async fn show(
     let node = job.lease_owner.map(astrops_api::ids::NodeId);
     let lease_until = nodes.iter().find(|living| Some(living.id) == node).map(|living| living.lease_until);
     let crashes = u32::try_from(job.crashes).unwrap_or(u32::MAX);
-    Ok(Json(JobDetail { job: view, attempts, logs, node, lease_until, crashes, masked: !query.reveal }))
+    let decision = decided(&caller, &job, &actors);
+    let created_by_email = actors.email(&job.created_by);
+    let masked = match (&view.notification, &view.reconciliation) {
+        (Some(_), _) => !query.reveal,
+        (None, Some(pair)) => decision.is_some() && is_private(&caller, pair.entity_type),
+        (None, None) => false,
+    };
+    Ok(Json(JobDetail {
+        job: view,
+        attempts,
+        logs,
+        node,
+        lease_until,
+        crashes,
+        created_by_email,
+        decision,
+        masked,
+    }))
 }
 
 /// Delay a queued job
@@ -409,7 +433,11 @@ async fn retry(State(app): State<App>, caller: Caller, Path(id): Path<JobId>) ->
     let mut work = Work::begin(&app, &caller).await?;
     let now = work.now;
     let ordered = stored::retry(&mut work.tx, id, now).await?;
-    let words = ("job.retry", "retried", "only a failed or cancelled job can be retried");
+    let rule = match &ordered {
+        Ordered::Refused(job) if job.is_decision() => DECISION,
+        _ => "only a failed or cancelled job can be retried",
+    };
+    let words = ("job.retry", "retried", rule);
     ordered_answer(&app, &caller, work, id, ordered, words, json!({})).await
 }
 
@@ -455,10 +483,7 @@ async fn ordered_answer(
         Ordered::Done(job) => job,
         Ordered::Absent => return Err(ApiError::no_such("job", id)),
         Ordered::Refused(job) => {
-            return Err(ApiError::new(
-                Kind::Conflict,
-                format!("the job is {} ({}); {rule}", job.status, job.phase),
-            ));
+            return Err(ApiError::new(Kind::Conflict, format!("the job is {}; {rule}", state(&job))));
         }
         Ordered::BlockedBy(other) => {
             return Err(ApiError::new(
@@ -476,6 +501,12 @@ async fn ordered_answer(
     let view = view::job(&job, shown(&caller.principal, false), work.now);
     details["status"] = json!(view.status);
     work.answer(StatusCode::OK, Audit { action, target: &id.to_string(), details }, &view).await
+}
+
+/// Where a job stands: its status, and its phase where that says more.
+fn state(job: &StoredJob) -> String {
+    let (status, phase) = (job.status.as_str(), job.phase.as_str());
+    if status == phase { status.to_owned() } else { format!("{status} ({phase})") }
 }
 
 /// Run a job now and wait for it
@@ -516,7 +547,9 @@ async fn execute(
         }
         Ordered::Absent => return Err(ApiError::no_such("job", id)),
         Ordered::Refused(job) if matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) => {
-            return Err(ApiError::new(Kind::Conflict, format!("the job is {}; retry it first", job.status)));
+            let why = job.error_message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let rule = if job.is_decision() { DECISION } else { "retry it first" };
+            return Err(ApiError::new(Kind::Conflict, format!("the job is {}{why}; {rule}", job.status)));
         }
         // Running: join those who wait. Completed: the stored result.
         Ordered::Refused(_) | Ordered::BlockedBy(_) => drop(work),

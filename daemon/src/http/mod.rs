@@ -27,6 +27,7 @@ mod launches;
 mod logs;
 mod notifications;
 mod paging;
+mod parameters;
 mod payments;
 mod reconciliation;
 mod refusals;
@@ -153,6 +154,7 @@ pub fn router(app: App) -> Router {
     router
         .merge(launches::aliases())
         .route_layer(middleware::from_fn(time_limit))
+        .route_layer(middleware::from_fn(parameters::check))
         .route_layer(middleware::from_fn_with_state(app.clone(), caller::guard))
         .method_not_allowed_fallback(|| async {
             ApiError::new(error::Kind::MethodNotAllowed, "see /docs for the methods of this path")

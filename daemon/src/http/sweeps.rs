@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     ApiError, ApiResult, App, Caller,
+    audit::Actors,
     docs::Problems,
     error::Kind,
     extract::{Body, Path, Query},
@@ -21,6 +22,7 @@ use super::{
     work::{Audit, Work},
 };
 use crate::{
+    db::Tx,
     jobs::Payload,
     logs::Entry,
     reconcile::sweep,
@@ -67,7 +69,8 @@ async fn create(
     let target = id.to_string();
     let details = json!({ "mode": body.mode, "entityType": body.entity_type, "dryRun": body.dry_run });
     let audit = Audit { action: "sweep.create", target: &target, details };
-    work.answer(StatusCode::ACCEPTED, audit, &sweep.view()).await
+    let sweep = one(&mut work.tx, &caller, sweep).await?;
+    work.answer(StatusCode::ACCEPTED, audit, &sweep).await
 }
 
 /// A job that drives the sweep.
@@ -85,23 +88,55 @@ async fn drive(
 /// List sweeps, newest first
 #[utoipa::path(get, path = "/reconciliation/sweeps", tag = "reconciliation", params(SweepQuery),
     responses((status = 200, body = SweepPage), Problems))]
-async fn list(State(app): State<App>, Query(query): Query<SweepQuery>) -> ApiResult<Json<SweepPage>> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<SweepQuery>,
+) -> ApiResult<Json<SweepPage>> {
     let page = Page::of(query.paging())?;
     let mut tx = app.db.read().await?;
     let (sweeps, total) = store::list(&mut tx, &query, page.slice()).await?;
+    let sweeps = shown(&mut tx, &caller, sweeps).await?;
     tx.rollback().await?;
-    let sweeps = sweeps.into_iter().map(StoredSweep::view).collect();
     Ok(Json(SweepPage { sweeps, total, page: page.page, page_size: page.page_size }))
 }
 
 /// Show a sweep: how far it is, and what it met
 #[utoipa::path(get, path = "/reconciliation/sweeps/{id}", tag = "reconciliation", params(("id" = Uuid, Path)),
     responses((status = 200, body = Sweep), Problems))]
-async fn show(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Sweep>> {
+async fn show(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<Sweep>> {
     let mut tx = app.db.read().await?;
     let sweep = store::find(&mut tx, id).await?.ok_or_else(|| ApiError::no_such("sweep", id))?;
+    let sweep = one(&mut tx, &caller, sweep).await?;
     tx.rollback().await?;
-    Ok(Json(sweep.view()))
+    Ok(Json(sweep))
+}
+
+/// As [`shown`].
+async fn one(tx: &mut Tx, caller: &Caller, sweep: StoredSweep) -> ApiResult<Sweep> {
+    let mut shown = shown(tx, caller, vec![sweep]).await?;
+    Ok(shown.pop().ok_or_else(|| anyhow::anyhow!("a sweep was lost on its way"))?)
+}
+
+/// Sweeps with the addresses of who asked for them and steered them, which are not stored with them.
+async fn shown(tx: &mut Tx, caller: &Caller, sweeps: Vec<StoredSweep>) -> ApiResult<Vec<Sweep>> {
+    let mut sweeps: Vec<Sweep> = sweeps.into_iter().map(StoredSweep::view).collect();
+    let named = sweeps.iter().flat_map(|sweep| [&*sweep.created_by, steered_by(sweep)]);
+    let actors = Actors::of(tx, caller, named).await?;
+    for sweep in &mut sweeps {
+        sweep.created_by_email = actors.email(&sweep.created_by);
+        let by = steered_by(sweep).to_owned();
+        if let Some(email) = actors.email(&by) {
+            sweep.text = sweep.text.replace(&by, &email);
+        }
+    }
+    Ok(sweeps)
+}
+
+/// `user:<id>` of a text such as `paused by user:<id>`; whatever stands there in others names nobody.
+fn steered_by(sweep: &Sweep) -> &str {
+    let (_, by) = sweep.text.rsplit_once(" by ").unwrap_or_default();
+    by.split([' ', ')']).next().unwrap_or_default()
 }
 
 /// Stop a sweep behind the page that it is at
@@ -197,7 +232,8 @@ async fn steer(app: &App, caller: &Caller, id: Uuid, act: Act) -> ApiResult<Resp
     let target = id.to_string();
     let details = json!({ "mode": sweep.mode, "allowed": sweep.state.allowed });
     let audit = Audit { action, target: &target, details };
-    work.answer(StatusCode::OK, audit, &sweep.view()).await
+    let sweep = one(&mut work.tx, caller, sweep).await?;
+    work.answer(StatusCode::OK, audit, &sweep).await
 }
 
 /// List what is known to differ, the oldest first

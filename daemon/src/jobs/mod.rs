@@ -39,7 +39,7 @@ pub enum Payload {
 }
 
 /// An entity to make agree, and what a person decided about it. Only the routes of conflicts put a decision into a job,
-/// and no answer shows it.
+/// and only `http/decisions.rs` shows it, as far as the caller may see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredPair {

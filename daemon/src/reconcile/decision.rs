@@ -27,7 +27,8 @@ use crate::{auth::digest::sha256, store::change_log};
 /// So often is a row looked at anew when somebody else writes beside it at the same time.
 const TRIES: u32 = 4;
 
-/// What a person decided about an entity, as its job carries it. The values may be personal: no answer shows them.
+/// What a person decided about an entity, as its job carries it. The values may be personal: whoever shows
+/// them asks who may see them (`http/decisions.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {

@@ -208,6 +208,7 @@ impl From<ChangeRow> for Change {
             entity_id: EntityId(row.entity_id),
             job_id: JobId(row.job_id),
             actor: row.actor,
+            actor_email: None,
             changes_log: row.text,
             reason,
             fields,

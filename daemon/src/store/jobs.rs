@@ -176,6 +176,26 @@ pub async fn holder_of(tx: &mut Tx, unique_key: &str) -> Result<Option<JobId>, s
     Ok(id.map(JobId))
 }
 
+/// The jobs that wait or run under these unique keys, in no order.
+pub async fn holders_of(tx: &mut Tx, unique_keys: &[String]) -> Result<Vec<StoredJob>, sqlx::Error> {
+    if unique_keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    on!(tx, |conn| {
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM jobs WHERE status IN ('queued', 'processing') AND unique_key IN ("
+        );
+        let mut query = QueryBuilder::<DB>::new(sql);
+        let mut list = query.separated(", ");
+        for key in unique_keys {
+            list.push_bind(key.clone());
+        }
+        query.push(")").build_query_as().fetch_all(conn).await
+    })
+}
+
 /// One job.
 pub async fn find(tx: &mut Tx, id: JobId) -> Result<Option<StoredJob>, sqlx::Error> {
     on!(tx, |conn| {
@@ -358,14 +378,16 @@ async fn order(
 }
 
 /// Puts a failed or cancelled job back into the queue with as many attempts again; its history stays, and so does a
-/// time that has not come.
+/// time that has not come. A person's decision stays where it is: it was taken back, or what it was about is no more.
 pub async fn retry(tx: &mut Tx, id: JobId, now: DateTime<Utc>) -> Result<Ordered, sqlx::Error> {
     if let Some(key) = lock(tx, id).await?.filter(|job| job.status.is_ended()).and_then(|job| job.unique_key)
         && let Some(holder) = holder_of(tx, &key).await?
     {
         return Ok(Ordered::BlockedBy(holder));
     }
-    let allowed = |job: &StoredJob| matches!(job.status, JobStatus::Failed | JobStatus::Cancelled);
+    let allowed = |job: &StoredJob| {
+        matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) && !job.is_decision()
+    };
     order(
         tx,
         id,
@@ -575,6 +597,11 @@ pub async fn resume(tx: &mut Tx, kind: JobType) -> Result<(), sqlx::Error> {
 }
 
 impl StoredJob {
+    /// Whether it carries out what a person decided about a row.
+    pub fn is_decision(&self) -> bool {
+        self.payload.pointer("/reconciliation/decision").is_some()
+    }
+
     /// What is known about its mail.
     pub fn delivery(&self) -> Option<Delivery> {
         self.delivery.as_deref().and_then(|word| word.parse().ok())

@@ -266,6 +266,7 @@ impl From<ConflictRow> for Conflict {
             first_seen: row.first_seen,
             last_seen: row.last_seen,
             snoozed_until: row.snoozed_until,
+            decision: None,
         }
     }
 }

@@ -215,6 +215,7 @@ impl StoredSweep {
             digest_relational: relational,
             job_id: Some(self.job),
             created_by: self.created_by,
+            created_by_email: None,
             created_at: self.created_at,
             updated_at: self.updated_at,
             ended_at: self.ended_at,

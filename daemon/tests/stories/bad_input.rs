@@ -173,7 +173,53 @@ const CASES: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/jobs?page=1&limit=5", "", 422, "invalid", "limit"),
     ("GET", "/jobs?page=-1", "", 422, "invalid", "page"),
     ("GET", "/jobs?status=lost", "", 422, "invalid", "status"),
-    ("GET", "/jobs?stauts=failed", "", 422, "invalid", "stauts"),
+    (
+        "GET",
+        "/jobs?stauts=failed",
+        "",
+        422,
+        "invalid",
+        "stauts: is not a parameter of this path; these are: type",
+    ),
+    ("GET", "/reconciliation/mapping?entityType=launch", "", 422, "invalid", "which takes none"),
+    ("GET", "/status?full=true", "", 422, "invalid", "full: is not a parameter"),
+    ("GET", "/reconciliation/changes/verify?x=1", "", 422, "invalid", "x: is not a parameter"),
+    (
+        "GET",
+        "/reconciliation/diff/rocket/507f1f77bcf86cd799439016",
+        "",
+        404,
+        "not-found",
+        "in the path, \"rocket\" is not one of: launch",
+    ),
+    ("GET", "/reconciliation/diff/launch/zz", "", 404, "not-found", "an id that cannot be one"),
+    ("GET", "/reconciliation/conflicts/zz", "", 404, "not-found", "\"zz\", which is no id"),
+    ("POST", "/reconciliation", "[]", 422, "invalid", "the body: must be an object, not a list"),
+    ("POST", "/reconciliation", "7", 422, "invalid", "the body: must be an object, not the number 7"),
+    (
+        "POST",
+        "/reconciliation/conflicts/bulk",
+        r#"{"ids":["zz"],"take":"document","reason":"r"}"#,
+        422,
+        "invalid",
+        "ids (number 1): is not an id, such as",
+    ),
+    (
+        "POST",
+        "/reconciliation/conflicts/bulk",
+        r#"{"ids":[],"take":"nobody","reason":"r"}"#,
+        422,
+        "invalid",
+        "take: must be one of \"document\", \"relational\", \"base\", not \"nobody\"",
+    ),
+    (
+        "POST",
+        "/reconciliation/conflicts/0198f000-0000-7000-8000-000000000001/resolve",
+        r#"{"choices":[],"reason":"r"}"#,
+        422,
+        "invalid",
+        "choices: must be an object, not a list",
+    ),
     ("GET", "/jobs?sort=price", "", 422, "invalid", "sort"),
     ("GET", "/jobs?q=%00", "", 422, "invalid", "U+0000"),
     ("GET", "/logs?from=yesterday", "", 422, "invalid", "RFC 3339"),
@@ -197,7 +243,8 @@ async fn every_bad_request_is_a_problem_that_names_its_field(daemon: TestDaemon)
         let body = (*method == "POST").then_some(*body);
         let answer = operator.send(method, path, body).await;
         let problem = answer.problem();
-        let told = problem.sentence();
+        let pointers: Vec<&str> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+        let told = format!("{} {}", problem.sentence(), pointers.join(" "));
         assert_eq!((problem.status, problem.slug()), (*status, *slug), "{method} {path} {body:?}: {told}");
         assert!(told.contains(names), "{method} {path} {body:?} should name {names:?}: {told}");
         assert_eq!(problem.instance, path.split('?').next().unwrap());

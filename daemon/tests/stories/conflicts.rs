@@ -145,6 +145,7 @@ async fn a_person_decides_and_both_sides_follow(daemon: TestDaemon) {
     let query = ChangeQuery { job_id: queued.job_id, ..ChangeQuery::default() };
     let change = daemon.operator.recon_changes(&query).await.unwrap().changes.remove(0);
     assert!(change.actor.starts_with("user:"), "{change:?}");
+    assert_eq!(change.actor_email.as_deref(), Some("ana@example.com"));
     assert_eq!(change.reason.as_deref(), Some("the supplier said so"));
     let chain = daemon.operator.verify_changes().await.unwrap();
     assert!(chain.ok && chain.rows >= 1, "{chain:?}");
@@ -158,14 +159,38 @@ async fn a_decision_can_be_taken_back_while_it_is_held(daemon: TestDaemon) {
     let held = Resolve { hold_seconds: 10, ..choose("title", Choice::Document) };
     let first = daemon.operator.resolve_conflict(id, &held).await.unwrap();
     assert_eq!(first.run_at, Some(daemon.now() + TimeDelta::seconds(10)));
+    let job = first.job_id.unwrap();
     let second = refusal(daemon.operator.resolve_conflict(id, &held).await);
     assert!(second.starts_with("409 duplicate-job"), "{second}");
+    for part in [
+        "ana@example.com has decided",
+        "title=document: the supplier said so",
+        "jobs cancel",
+        &job.to_string(),
+    ] {
+        assert!(second.contains(part), "{part}: {second}");
+    }
+    // Whoever comes next sees it before deciding.
+    let waits = daemon.operator.recon_conflict(id).await.unwrap().conflict.decision.unwrap();
+    assert_eq!((waits.job_id, Some(waits.run_at)), (job, first.run_at));
+    assert_eq!(conflict_of(&daemon, launch.id.into()).await.unwrap().decision, Some(waits.clone()));
+    let dry = Resolve { dry_run: true, ..choose("title", Choice::Relational) };
+    assert_eq!(daemon.operator.resolve_conflict(id, &dry).await.unwrap().decision, Some(waits.clone()));
+    let shown = daemon.operator.job(job, false).await.unwrap();
+    assert_eq!(shown.created_by_email.as_deref(), Some("ana@example.com"));
+    assert_eq!((shown.decision, shown.masked), (Some(waits), false), "what the job does is no secret");
     // Somebody who reconciles at this moment does not join the decision, and does not carry it out.
     assert_eq!(reconcile(&daemon, EntityType::Launch, launch.id.into()).await, "1 conflict: title");
-    daemon.operator.cancel_job(first.job_id.unwrap()).await.unwrap();
+    daemon.operator.cancel_job(job).await.unwrap();
+    // What was taken back stays so.
+    for refused in
+        [refusal(daemon.operator.retry_job(job).await), refusal(daemon.operator.execute_job(job, None).await)]
+    {
+        assert!(refused.starts_with("409") && refused.contains("decide anew"), "{refused}");
+    }
+    assert!(conflict_of(&daemon, launch.id.into()).await.unwrap().decision.is_none());
     daemon.pass(TimeDelta::seconds(11));
-    let job = daemon.ended(first.job_id.unwrap()).await.job;
-    assert_eq!(job.status, JobStatus::Cancelled);
+    assert_eq!(daemon.ended(job).await.job.status, JobStatus::Cancelled);
     assert_eq!(sides(&daemon, launch.id).await, ("Aurora 9 120.5".into(), "Aurora 7 120.5".into()));
     let again = daemon.operator.resolve_conflict(id, &held).await.unwrap();
     daemon.pass(TimeDelta::seconds(11));
@@ -210,7 +235,8 @@ async fn what_makes_no_sense_is_refused_and_writes_nothing(daemon: TestDaemon) {
         (json!({ "availableTickets": "document" }), "r", 0, "/choices/availableTickets", "never decided"),
         (json!({ "price": { "value": "cheap" } }), "r", 0, "/choices/price", "expected an amount"),
         (json!({ "title": "base" }), "r", 0, "/choices/title", "never agreed"),
-        (json!({ "title": "theirs" }), "r", 0, "/choices/title", "unknown variant"),
+        (json!({ "title": "theirs" }), "r", 0, "/choices/title", "must be \"document\""),
+        (json!({ "price": { "value": 1, "x": 2 } }), "r", 0, "/choices/price", "nothing besides"),
         (json!({ "deletion": "document" }), "r", 0, "/choices/deletion", "there on both sides"),
         (json!({ "price": "document" }), "r", 0, "/choices", "both sides hold that already"),
         (json!({ "title": "document" }), "", 0, "/reason", "is empty"),
@@ -222,6 +248,9 @@ async fn what_makes_no_sense_is_refused_and_writes_nothing(daemon: TestDaemon) {
         assert_eq!(answer.status, 422, "{body}: {answer:?}");
         let error = problem.errors.iter().find(|error| error.pointer == pointer);
         assert!(error.is_some_and(|error| error.detail.contains(why)), "{body}: {problem:?}");
+        // Whoever is shown one line reads why, and no pointers.
+        let line = problem.sentence();
+        assert!(line.contains(why) && !line.contains("not valid") && !line.contains("/choices"), "{line}");
     }
     let nobody = "/reconciliation/conflicts/507f1f77-bcf8-6cd7-9943-901100000000/resolve";
     let body = json!({ "choices": { "title": "document" }, "reason": "r" }).to_string();

@@ -394,7 +394,13 @@ async fn a_sweep_is_paused_resumed_and_cancelled(daemon: TestDaemon) {
     // It waits for differences to settle until the clock moves.
     when(&daemon, begun.id, |sweep| sweep.stage == SweepStage::Recheck).await;
     let paused = daemon.operator.pause_sweep(begun.id).await.unwrap();
-    assert_eq!(paused.status, SweepStatus::Paused);
+    assert_eq!((paused.status, paused.text.as_str()), (SweepStatus::Paused, "paused by ana@example.com"));
+    let viewer = daemon.sign_in("vera@example.com", Role::Employee, Some(Right::Viewer)).await;
+    let masked = viewer.find_sweep(begun.id).await.unwrap();
+    assert_eq!(
+        (masked.text.as_str(), masked.created_by_email.as_deref()),
+        ("paused by a***@example.com", Some("a***@example.com"))
+    );
     daemon.pass(TimeDelta::seconds(6));
     daemon.ended(begun.job_id.unwrap()).await;
     assert!(behind.get(Collection::Events, launch.id.into()).await.is_none(), "nothing was written");

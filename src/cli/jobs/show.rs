@@ -2,7 +2,7 @@
 
 use astrops_api::{
     jobs::{Attempt, Job, JobDetail, Notification},
-    vocabulary::{Delivery, NotificationType},
+    vocabulary::{Delivery, JobStatus, NotificationType},
 };
 
 use super::reference::{Reference, one};
@@ -70,7 +70,8 @@ fn facts(detail: &JobDetail) -> Facts {
     if detail.crashes > 0 {
         facts.toned("crashes", format!("{} (three end it)", detail.crashes), Tone::Warn);
     }
-    facts.add("created", format!("{} by {}", times::stamp(job.created_at), job.created_by));
+    let by = detail.created_by_email.as_deref().unwrap_or(&job.created_by);
+    facts.add("created", format!("{} by {by}", times::stamp(job.created_at)));
     facts.maybe("schedule", job.schedule.as_deref());
     facts.maybe("next run", job.next_run_at.map(times::stamp));
     facts.maybe("started", job.started_at.map(times::stamp));
@@ -82,6 +83,14 @@ fn facts(detail: &JobDetail) -> Facts {
     }
     facts.maybe("unique key", job.unique_key.as_deref());
     about(job, &mut facts);
+    if let Some(decision) = &detail.decision {
+        facts.add("decision", decision.chosen());
+        facts.add("decided", format!("{} by {}", times::stamp(decision.at), decision.by()));
+        facts.add("reason", &decision.reason);
+        if job.status == JobStatus::Queued {
+            facts.add("written", format!("not before {}", times::stamp(decision.run_at)));
+        }
+    }
     facts
 }
 

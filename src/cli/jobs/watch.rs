@@ -117,10 +117,11 @@ fn write(out: Output, job: &Job) -> Result<(), Failure> {
     let time = out.paint(Tone::Dim, &times::fine(job.updated_at));
     let status = out.paint(super::tone(job.status), &format!("{:<10}", job.status));
     let tries = format!("{}/{}", job.attempt, job.max_attempts);
-    let error = job.error_message.as_ref().filter(|_| job.status != JobStatus::Completed);
-    let error = error.map(|error| format!("  {}", neutral(error))).unwrap_or_default();
+    // What it did, or why it did not.
+    let told = if job.status == JobStatus::Completed { job.result() } else { job.error_message.as_deref() };
+    let told = told.map(|told| format!("  {}", neutral(told))).unwrap_or_default();
     out.line(&format!(
-        "{time}  {}  {status}  {tries:<5}  {:<14}  {}{error}",
+        "{time}  {}  {status}  {tries:<5}  {:<14}  {}{told}",
         job.id,
         job.kind,
         neutral(&job.target())

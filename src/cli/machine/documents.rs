@@ -59,7 +59,7 @@ pub struct Export {
     /// users, sessions, events, bookings or eventcapacitylogs
     #[arg(value_name = "COLLECTION", value_parser = collections())]
     collection: Collection,
-    /// A file that is not there yet, for its owner only [default: stdout]
+    /// A file that is not there yet, for its owner only; - is stdout [default: stdout]
     #[arg(value_name = "FILE")]
     path: Option<PathBuf>,
     /// Write every type in words, so that no reader can mistake an int64 for an int32
@@ -179,7 +179,8 @@ impl Export {
     async fn run(self, out: Output) -> Result<(), Failure> {
         let documents = open(&self.file).await?;
         let form = if self.canonical { Form::Canonical } else { Form::Relaxed };
-        let done = match &self.path {
+        let path = self.path.as_deref().filter(|path| *path != Path::new("-"));
+        let done = match path {
             None => {
                 let mut stdout = BufWriter::new(io::stdout().lock());
                 let done = write(&documents, self.collection, form, out, |line| {
@@ -192,8 +193,8 @@ impl Export {
             }
             Some(path) => to_file(&documents, self.collection, form, out, path).await?,
         };
-        let shown = self.path.as_ref().map_or_else(|| "stdout".to_owned(), |path| path.display().to_string());
-        if self.path.is_some() {
+        let shown = path.map_or_else(|| "stdout".to_owned(), |path| path.display().to_string());
+        if path.is_some() {
             out.answer(&done, |out| {
                 out.done(&format!("{} documents of {} in {shown}", done.documents, self.collection.name()))
             })?;

@@ -9,14 +9,13 @@ use uuid::Uuid;
 
 use super::{
     Which,
-    resolve::{Hold, finish},
-    short,
+    resolve::{Hold, tell_preview},
+    short, value,
 };
 use crate::cli::{
     context::{Context, Sure},
     failure::{Failure, code, tell},
     listing::{self, Slice, counts},
-    output::json_text,
     table::{Fit, Table},
     times,
 };
@@ -60,13 +59,18 @@ impl List {
         let query =
             ChangeQuery { entity_type, entity_id, job_id: self.job, page, page_size, limit, offset, order };
         let page = context.client.recon_changes(&query).await?;
-        context.out.answer(&page, |_| {
+        context.out.answer(&page, |out| {
             let ids = page.changes.iter().map(|change| change.id.to_string());
-            if self.fields {
-                listing::write(context, "changes", counts!(page.changes), ids, || by_field(&page))
-            } else {
-                listing::write(context, "changes", counts!(page.changes), ids, || by_change(&page))
+            if !self.fields || out.quiet {
+                return listing::write(context, "changes", counts!(page.changes), ids, || by_change(&page));
             }
+            // The rows are fields, and pages are counted in changes.
+            by_field(&page).write(out)?;
+            let fields: usize = page.changes.iter().map(|change| change.fields.len()).sum();
+            let next = || format!("; more: --page {}", page.page + 1);
+            let changes = counts!(page.changes).summary("changes", out, next);
+            out.note(&format!("{fields} fields; of changes, {changes}"));
+            Ok(())
         })
     }
 }
@@ -87,7 +91,7 @@ fn by_change(page: &ChangePage) -> Table<6> {
             change.changes_log.as_str().into(),
             change.entity_type.to_string().into(),
             short(change.entity_id).into(),
-            change.actor.as_str().into(),
+            change.actor_email.as_deref().unwrap_or(&change.actor).into(),
         ]);
     }
     table
@@ -95,14 +99,14 @@ fn by_change(page: &ChangePage) -> Table<6> {
 
 fn by_field(page: &ChangePage) -> Table<8> {
     let mut table = Table::new([
-        ("TIME", Fit::Whole),
+        ("ENTITY", Fit::Whole),
+        ("ID", Fit::Optional(2)),
+        ("TIME", Fit::Optional(3)),
         ("FIELD", Fit::Whole),
         ("WRITTEN", Fit::Whole),
         ("BEFORE", Fit::Cut),
         ("AFTER", Fit::Cut),
         ("RULE", Fit::Optional(1)),
-        ("ENTITY", Fit::Optional(2)),
-        ("ID", Fit::Optional(3)),
     ]);
     for change in &page.changes {
         for field in &change.fields {
@@ -110,14 +114,14 @@ fn by_field(page: &ChangePage) -> Table<8> {
                 if field.overridden { format!("{}, overridden", field.rule) } else { field.rule.clone() };
             let before = if field.written == "document" { &field.document } else { &field.relational };
             table.row([
+                format!("{} {}", change.entity_type, short(change.entity_id)).into(),
+                change.id.to_string().into(),
                 times::stamp(change.at).into(),
                 field.field.as_str().into(),
                 field.written.as_str().into(),
-                json_text(before, false).into(),
-                json_text(&field.after, false).into(),
+                value(before).into(),
+                value(&field.after).into(),
                 rule.into(),
-                format!("{} {}", change.entity_type, short(change.entity_id)).into(),
-                change.id.to_string().into(),
             ]);
         }
     }
@@ -127,15 +131,21 @@ fn by_field(page: &ChangePage) -> Table<8> {
 impl Revert {
     /// Takes it back.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        if self.dry_run {
+        let body = resolution::Revert { reason: self.reason, dry_run: true, hold_seconds: 0 };
+        if !self.dry_run {
             context.change()?;
-        } else {
-            context.danger(&format!("revert change {}", self.id), self.sure)?;
         }
-        let (reason, hold_seconds) = (self.reason, self.hold.seconds);
-        let body = resolution::Revert { reason, dry_run: self.dry_run, hold_seconds };
+        let previewed = context.client.revert_change(self.id, &body).await?;
+        if self.dry_run {
+            return context.out.answer(&previewed, |out| tell_preview(out, &previewed));
+        }
+        if !context.out.json {
+            tell_preview(context.out, &previewed)?;
+        }
+        context.danger(&format!("revert change {}", self.id), self.sure)?;
+        let body = resolution::Revert { dry_run: false, hold_seconds: self.hold.seconds, ..body };
         let resolution = context.client.revert_change(self.id, &body).await?;
-        finish(context, &resolution, self.hold.wait).await
+        self.hold.carry_out(context, &resolution).await
     }
 }
 

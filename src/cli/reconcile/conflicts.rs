@@ -2,7 +2,7 @@
 
 use astrops_api::{
     reconciliation::{ConflictPage, ConflictQuery},
-    resolution::Snooze as Body,
+    resolution::{Decided, Snooze as Body},
     vocabulary::Severity,
 };
 use chrono::{DateTime, Utc};
@@ -18,6 +18,9 @@ use crate::cli::{
     table::{Cell, Facts, Fit, Table},
     times,
 };
+
+/// A time that is past on every clock.
+const WOKEN: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// Arguments of `reconcile conflicts`.
 #[derive(clap::Args)]
@@ -39,7 +42,7 @@ pub struct Show {
 
 /// Arguments of `reconcile snooze`.
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("end").required(true).args(["until", "span"])))]
+#[command(group(clap::ArgGroup::new("end").required(true).args(["until", "span", "wake"])))]
 pub struct Snooze {
     /// One conflict or several
     #[arg(required = true, value_name = "CONFLICT")]
@@ -50,11 +53,27 @@ pub struct Snooze {
     /// For so long: 90s, 30m, 2h, 7d
     #[arg(long = "for", id = "span", value_name = "DURATION", value_parser = times::ahead)]
     span: Option<DateTime<Utc>>,
+    /// Put them back on the list now
+    #[arg(long)]
+    wake: bool,
     /// Why; kept in the audit log
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "wake")]
+    reason: Option<String>,
     #[command(flatten)]
     sure: Sure,
+}
+
+/// What was decided and is not written yet, and how it is taken back.
+fn decided(decision: &Decided) -> String {
+    format!(
+        "{}\nby {} at {}: {}\nwritten at {}; until then taken back by: astrops jobs cancel {}",
+        decision.chosen(),
+        decision.by(),
+        times::stamp(decision.at),
+        decision.reason,
+        times::stamp(decision.run_at),
+        decision.job_id
+    )
 }
 
 const fn tone(severity: Severity) -> Tone {
@@ -86,12 +105,14 @@ impl List {
                 let why: Vec<&str> = conflict.fields.iter().map(|field| field.reason.as_str()).collect();
                 let asleep =
                     conflict.snoozed_until.map(|until| format!(" (snoozed until {})", times::stamp(until)));
+                let taken = conflict.decision.as_ref().map(|it| format!(" (decided by {})", it.by()));
+                let state = asleep.unwrap_or_default() + &taken.unwrap_or_default();
                 table.row([
                     conflict.id.to_string().into(),
                     times::ago(context.now, conflict.first_seen).into(),
                     Cell::new(conflict.severity.as_str(), tone(conflict.severity)),
                     conflict.entity_type.to_string().into(),
-                    (conflict.text.clone() + &asleep.unwrap_or_default()).into(),
+                    (conflict.text.clone() + &state).into(),
                     short(conflict.entity_id).into(),
                     why.join("; ").into(),
                 ]);
@@ -119,6 +140,9 @@ impl Show {
             facts.add("first seen", times::stamp(conflict.first_seen));
             facts.add("last seen", format!("{} by job {}", times::stamp(conflict.last_seen), conflict.job_id));
             facts.maybe("snoozed until", conflict.snoozed_until.map(times::stamp));
+            if let Some(decision) = &conflict.decision {
+                facts.toned("decided", decided(decision), Tone::Warn);
+            }
             facts.add("document", &detail.diff.document);
             facts.add("relational", &detail.diff.relational);
             facts.write(out)?;
@@ -136,21 +160,26 @@ impl Show {
 impl Snooze {
     /// Hides them.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        // clap has seen to it that one is there.
-        let until = self.until.or(self.span).unwrap_or(context.now);
-        if until <= context.now {
+        // clap has seen to it that one is there, or that it is to be woken: for that any past time does.
+        let until = self.until.or(self.span).unwrap_or(WOKEN);
+        if until <= context.now && !self.wake {
             return Err(Failure::Usage(format!(
-                "{} lies in the past: nothing was done",
+                "{} lies in the past: nothing was done; to put conflicts back on the list: --wake",
                 times::stamp(until)
             )));
         }
+        let verb = if self.wake { "wake" } else { "snooze" };
         let deed = match self.ids.as_slice() {
-            [id] => format!("snooze conflict {id}"),
-            ids => format!("snooze {} conflicts", ids.len()),
+            [id] => format!("{verb} conflict {id}"),
+            ids => format!("{verb} {} conflicts", ids.len()),
         };
         context.danger(&deed, self.sure)?;
-        let body = Body { until, reason: self.reason };
-        let words = format!("not listed until {}, unless it becomes critical", times::stamp(until));
+        let body = Body { until, reason: self.reason.unwrap_or_else(|| "woken".to_owned()) };
+        let words = if self.wake {
+            "on the list again".to_owned()
+        } else {
+            format!("not listed until {}, unless it becomes critical", times::stamp(until))
+        };
         let call = async |id| Ok(Done::well(&words, &context.client.snooze_conflict(id, &body).await?));
         each("conflict", self.ids, context, call).await
     }

@@ -6,20 +6,26 @@ mod resolve;
 mod sweeps;
 
 use astrops_api::{
+    drift::DriftQuery,
     ids::{EntityId, object_hex},
     reconciliation::{ConflictField, Diff, NewReconciliation, ReconJobPage, ReconJobQuery},
     vocabulary::{EntityType, JobStatus},
 };
 
+use serde_json::Value;
+
 use super::{
     context::{Context, Sure},
-    failure::Failure,
+    failure::{Failure, code, tell},
     jobs::{tone, watch},
     listing::{self, Slice, counts},
     output::{Output, Tone, json_text, neutral},
-    table::{Cell, Fit, Table},
+    table::{Cell, Fit, Table, cut},
     words::Words,
 };
+
+/// Columns of the longest value in a table.
+const LONGEST: usize = 60;
 
 /// What can be done about both databases.
 #[derive(clap::Subcommand)]
@@ -28,7 +34,7 @@ pub enum Command {
     Entity {
         #[command(flatten)]
         entity: Target,
-        /// Wait until it has ended; exit code 1 when it did not complete
+        /// Wait until it has ended and say what was done; exit code 1 when it did not complete, 5 when both sides differ still: it waits for a person or for time
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
@@ -123,9 +129,24 @@ async fn start(context: &Context, entity: Target, wait: bool, sure: Sure) -> Res
         out.line(&job.job_id.to_string())?;
     }
     if wait {
-        return watch::until_ended(context, &[job.job_id]).await;
+        watch::until_ended(context, &[job.job_id]).await?;
+        return agree(context, entity).await;
     }
     out.answer(&job, |out| out.done(&format!("{}: {} {}", job.job_id, job.kind, job.status)))
+}
+
+/// Fails when the entity is known to differ still.
+async fn agree(context: &Context, entity: Target) -> Result<(), Failure> {
+    let Target { entity_type, entity_id } = entity;
+    let query =
+        DriftQuery { entity_type: Some(entity_type), entity_id: Some(entity_id), ..DriftQuery::default() };
+    let Some(drift) = context.client.drift(&query).await?.drift.pop() else { return Ok(()) };
+    let next = match drift.conflict_id {
+        Some(id) => format!("see: astrops reconcile conflict {id}"),
+        None => "it is done by itself when its time has come; see: astrops reconcile drift".to_owned(),
+    };
+    tell(&format!("both sides differ still: {}\n{next}", drift.text));
+    Err(Failure::Told(code::WAITS))
 }
 
 async fn diff(context: &Context, entity: Target) -> Result<(), Failure> {
@@ -158,9 +179,9 @@ fn table_of(diff: &Diff) -> Table<6> {
         };
         table.row([
             field.field.as_str().into(),
-            json_text(&field.document, false).into(),
-            json_text(&field.relational, false).into(),
-            field.base.as_ref().map(|base| json_text(base, false)).unwrap_or_default().into(),
+            value(&field.document).into(),
+            value(&field.relational).into(),
+            field.base.as_ref().map(value).unwrap_or_default().into(),
             Cell::new(&field.verdict, tone),
             field.why.as_deref().unwrap_or_default().into(),
         ]);
@@ -168,10 +189,16 @@ fn table_of(diff: &Diff) -> Table<6> {
     table
 }
 
+/// A value as JSON, short enough that the rest of its row is seen without a terminal too; `--json` has all of it.
+fn value(value: &Value) -> String {
+    cut(&json_text(value, false), LONGEST)
+}
+
 /// What waits for a person, and what that person may do.
 fn waiting(out: Output, conflicts: &[ConflictField]) -> Result<(), Failure> {
     conflicts.iter().try_for_each(|conflict| {
-        let choices = conflict.proposals.join(", or ");
+        let choices: Vec<String> = conflict.proposals.iter().map(|choice| cut(choice, LONGEST)).collect();
+        let choices = choices.join(", or ");
         out.line(&neutral(&format!("conflict {}: {}; {choices}", conflict.topic, conflict.reason)))
     })
 }

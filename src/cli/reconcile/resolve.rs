@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use astrops_api::{
+    ids::JobId,
     reconciliation::FieldChange,
     resolution::{Choice, ConflictDetail, Resolution, Resolve as Body, ResolveMany, ResolvedMany, Take},
 };
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::waiting;
+use super::{value, waiting};
 use crate::cli::{
     context::{Context, Sure},
     failure::{Failure, code, tell},
     jobs::watch,
-    output::{Output, json_text, neutral},
+    output::Output,
     table::{Fit, Table},
     times,
 };
@@ -61,9 +63,39 @@ pub struct Hold {
     /// Write so many seconds later, at most 60; cancelling the job until then takes it back
     #[arg(long = "hold", value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=60))]
     pub seconds: u32,
-    /// Wait until it is written; exit code 1 when it was not
+    /// With --hold too, wait until it is written; exit code 1 when it was not. Without --hold that is always waited for, unless with --json
     #[arg(long, conflicts_with = "dry_run")]
     pub wait: bool,
+}
+
+impl Hold {
+    /// Waits until it is written, which is what nearly everybody wants to know, or says how it is taken back until then.
+    pub async fn carry_out(&self, context: &Context, resolution: &Resolution) -> Result<(), Failure> {
+        let out = context.out;
+        let Some(job) = resolution.job_id else {
+            return out.answer(resolution, |out| out.done("nothing has to be written"));
+        };
+        if out.json && !self.wait {
+            return out.document(resolution);
+        }
+        if out.quiet {
+            out.line(&job.to_string())?;
+        }
+        if self.wait || self.seconds == 0 {
+            return watch::until_ended(context, &[job]).await;
+        }
+        held(out, job, resolution.run_at)
+    }
+}
+
+/// By which job it is written and when, and how it is taken back or followed.
+fn held(out: Output, job: JobId, run_at: Option<DateTime<Utc>>) -> Result<(), Failure> {
+    let when = run_at.map(|at| format!(" at {}", times::stamp(at))).unwrap_or_default();
+    out.done(&format!(
+        "{job}: is written{when} unless either side changes before; take it back: astrops jobs cancel {job}"
+    ))?;
+    out.note(&format!("see whether it was written: astrops jobs watch {job}"));
+    Ok(())
 }
 
 /// Whose value.
@@ -119,8 +151,15 @@ impl Resolve {
     }
 
     async fn one(self, context: &Context, id: Uuid) -> Result<(), Failure> {
-        context.change()?;
-        let mut choices: BTreeMap<String, Choice> = self.set.into_iter().collect();
+        if !self.dry_run {
+            context.change()?;
+        }
+        let mut choices = BTreeMap::new();
+        for (field, choice) in self.set {
+            if choices.insert(field.clone(), choice).is_some() {
+                return Err(Failure::Usage(format!("{field} is said twice: say --set {field}=.. once")));
+            }
+        }
         if let Some(side) = self.all {
             for field in undecided(&context.client.recon_conflict(id).await?) {
                 choices.entry(field).or_insert_with(|| side.into());
@@ -135,24 +174,23 @@ impl Resolve {
         };
         let previewed = context.client.resolve_conflict(id, &preview).await?;
         if self.dry_run {
-            return finish(context, &previewed, false).await;
+            return context.out.answer(&previewed, |out| tell_preview(out, &previewed));
         }
         if !context.out.json {
-            tell_resolution(context.out, &previewed)?;
+            tell_preview(context.out, &previewed)?;
         }
         let Some(reason) = self.reason else { return Err(unsaid()) };
-        context.danger(&format!("resolve conflict {id}: {}", neutral(&previewed.changes_log)), self.sure)?;
+        context.danger(&format!("resolve conflict {id}"), self.sure)?;
         let (seen, hold_seconds) = (Some(previewed.seen), self.hold.seconds);
         let body = Body { reason, dry_run: false, seen, hold_seconds, ..preview };
         let resolution = context.client.resolve_conflict(id, &body).await?;
-        if self.hold.wait || context.out.json {
-            return finish(context, &resolution, self.hold.wait).await;
-        }
-        queued(context.out, &resolution)
+        self.hold.carry_out(context, &resolution).await
     }
 
     async fn several(self, context: &Context, take: Side) -> Result<(), Failure> {
-        context.change()?;
+        if !self.dry_run {
+            context.change()?;
+        }
         let preview = ResolveMany {
             ids: self.many,
             take: take.into(),
@@ -162,7 +200,8 @@ impl Resolve {
         };
         let previewed = context.client.resolve_conflicts(&preview).await?;
         if self.dry_run {
-            return reported(context, &previewed);
+            context.out.answer(&previewed, |out| tell_all(out, &previewed))?;
+            return refused(&previewed);
         }
         if !context.out.json {
             tell_all(context.out, &previewed)?;
@@ -175,13 +214,24 @@ impl Resolve {
         context.danger(&format!("resolve {many} conflicts"), self.sure)?;
         let body = ResolveMany { reason, dry_run: false, hold_seconds: self.hold.seconds, ..preview };
         let done = context.client.resolve_conflicts(&body).await?;
-        let jobs: Vec<_> =
-            done.results.iter().filter_map(|result| result.resolution.as_ref()?.job_id).collect();
-        if self.hold.wait && !jobs.is_empty() {
-            watch::until_ended(context, &jobs).await?;
+        if context.out.json && !self.hold.wait {
+            context.out.document(&done)?;
             return refused(&done);
         }
-        reported(context, &done)
+        let resolutions = done.results.iter().filter_map(|result| result.resolution.as_ref());
+        let jobs: Vec<_> = resolutions.filter_map(|one| Some((one.job_id?, one.run_at))).collect();
+        let ids: Vec<JobId> = jobs.iter().map(|(job, _)| *job).collect();
+        if context.out.quiet {
+            ids.iter().try_for_each(|job| context.out.line(&job.to_string()))?;
+        }
+        if self.hold.wait || self.hold.seconds == 0 {
+            if !ids.is_empty() {
+                watch::until_ended(context, &ids).await?;
+            }
+        } else {
+            jobs.iter().try_for_each(|(job, run_at)| held(context.out, *job, *run_at))?;
+        }
+        refused(&done)
     }
 }
 
@@ -199,30 +249,8 @@ fn unsaid() -> Failure {
     Failure::Usage("nothing was written\nto write it, say why: --reason TEXT".to_owned())
 }
 
-/// Says what is written where, and waits for it when asked to.
-pub async fn finish(context: &Context, resolution: &Resolution, wait: bool) -> Result<(), Failure> {
-    let out = context.out;
-    if let Some(job) = resolution.job_id.filter(|_| wait) {
-        return watch::until_ended(context, &[job]).await;
-    }
-    out.answer(resolution, |out| {
-        tell_resolution(out, resolution)?;
-        if resolution.dry_run { Ok(()) } else { queued(out, resolution) }
-    })
-}
-
-/// By which job it is written, and how it is taken back.
-fn queued(out: Output, resolution: &Resolution) -> Result<(), Failure> {
-    let Some(job) = resolution.job_id else { return out.done("nothing has to be written") };
-    if out.quiet {
-        return out.line(&job.to_string());
-    }
-    let when = resolution.run_at.map(|at| format!(" at {}", times::stamp(at))).unwrap_or_default();
-    out.done(&format!("{job}: written{when}; until then taken back by: astrops jobs cancel {job}"))
-}
-
-/// What is written where, and what waits even then.
-fn tell_resolution(out: Output, resolution: &Resolution) -> Result<(), Failure> {
+/// What would be written where, and what would wait even then.
+pub fn tell_preview(out: Output, resolution: &Resolution) -> Result<(), Failure> {
     if out.quiet {
         return Ok(());
     }
@@ -230,14 +258,22 @@ fn tell_resolution(out: Output, resolution: &Resolution) -> Result<(), Failure> 
         written(&resolution.changes).write(out)?;
     }
     waiting(out, &resolution.conflicts)?;
-    out.note(&resolution.changes_log);
+    if let Some(first) = &resolution.decision {
+        out.note(&format!(
+            "{} has decided about it already ({}: {}); until that is written no other decision is taken",
+            first.by(),
+            first.chosen(),
+            first.reason
+        ));
+    }
+    out.note(&format!("the change log would say: {}", resolution.changes_log));
     Ok(())
 }
 
 fn written(changes: &[FieldChange]) -> Table<5> {
     let mut table = Table::new([
         ("FIELD", Fit::Whole),
-        ("WRITTEN", Fit::Whole),
+        ("WRITES", Fit::Whole),
         ("BEFORE", Fit::Cut),
         ("AFTER", Fit::Cut),
         ("RULE", Fit::Optional(1)),
@@ -247,8 +283,8 @@ fn written(changes: &[FieldChange]) -> Table<5> {
         table.row([
             change.field.as_str().into(),
             change.written.as_str().into(),
-            json_text(before, false).into(),
-            json_text(&change.after, false).into(),
+            value(before).into(),
+            value(&change.after).into(),
             change.rule.as_str().into(),
         ]);
     }
@@ -260,9 +296,9 @@ fn tell_all(out: Output, many: &ResolvedMany) -> Result<(), Failure> {
         match (&result.resolution, &result.refused) {
             (Some(resolution), _) => {
                 if !out.quiet {
-                    out.line(&format!("{}: {}", result.id, neutral(&resolution.changes_log)))?;
+                    out.line(&format!("conflict {}", result.id))?;
                 }
-                tell_resolution(out, resolution)?;
+                tell_preview(out, resolution)?;
             }
             (None, why) => {
                 tell(&format!("{}: refused: {}", result.id, why.as_deref().unwrap_or("no reason was given")));
@@ -270,21 +306,6 @@ fn tell_all(out: Output, many: &ResolvedMany) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn reported(context: &Context, many: &ResolvedMany) -> Result<(), Failure> {
-    context.out.answer(many, |out| {
-        for result in &many.results {
-            match &result.resolution {
-                Some(resolution) if !resolution.dry_run => queued(out, resolution)?,
-                _ => {}
-            }
-        }
-        let previewed =
-            many.results.iter().all(|result| result.resolution.as_ref().is_none_or(|r| r.dry_run));
-        if previewed { tell_all(out, many) } else { Ok(()) }
-    })?;
-    refused(many)
 }
 
 /// Fails when one of them was refused.

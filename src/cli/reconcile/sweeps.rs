@@ -198,7 +198,7 @@ impl List {
                     Cell::new(sweep.status.as_str(), tone(sweep.status)),
                     what(sweep).into(),
                     times::ago(context.now, sweep.created_at).into(),
-                    sweep.created_by.as_str().into(),
+                    by(sweep).into(),
                 ]);
             }
             table
@@ -241,7 +241,9 @@ impl Differing {
             table
         };
         context.out.answer(&page, |_| {
-            let ids = page.drift.iter().map(|drift| short(drift.entity_id));
+            // As `reconcile entity` takes them.
+            let ids =
+                page.drift.iter().map(|drift| format!("{} {}", drift.entity_type, short(drift.entity_id)));
             listing::write(context, "differences", counts!(page.drift), ids, || table(&page))
         })
     }
@@ -296,6 +298,11 @@ fn found(sweep: &Sweep) -> String {
     parts.join(", ")
 }
 
+/// Who asked for it, by address while that is known.
+fn by(sweep: &Sweep) -> &str {
+    sweep.created_by_email.as_deref().unwrap_or(&sweep.created_by)
+}
+
 fn show(context: &Context, sweep: &Sweep) -> Result<(), Failure> {
     context.out.answer(sweep, |out| facts(context, sweep).write(out))
 }
@@ -319,7 +326,7 @@ fn facts(context: &Context, sweep: &Sweep) -> Facts {
     facts.maybe("documents", sweep.digest_document.as_deref());
     facts.maybe("relational", sweep.digest_relational.as_deref());
     facts.maybe("job", sweep.job_id.map(|id| id.to_string()));
-    facts.add("asked by", &sweep.created_by);
+    facts.add("asked by", by(sweep));
     facts.add("asked", times::stamp(sweep.created_at));
     if let Some(ended) = sweep.ended_at {
         let took = times::took(ended - sweep.created_at);

@@ -245,6 +245,10 @@ pub enum Proposal {
     Delete(Side),
     /// The launch gets this many seats.
     RaiseCapacity(i64),
+    /// The launch gets so many seats more.
+    AddSeats(i64),
+    /// This booking gets no more than this many seats.
+    FewerSeats(i64),
     /// Bookings of at least this many seats are cancelled.
     CancelSeats(i64),
     /// This booking is cancelled.
@@ -262,6 +266,8 @@ impl fmt::Display for Proposal {
             Self::Restore(side) => write!(f, "make it again on the {side} side"),
             Self::Delete(side) => write!(f, "delete it on the {side} side too"),
             Self::RaiseCapacity(seats) => write!(f, "raise the capacity to {seats}"),
+            Self::AddSeats(seats) => write!(f, "raise the capacity of the launch by {seats}"),
+            Self::FewerSeats(seats) => write!(f, "let this booking have {seats}"),
             Self::CancelSeats(seats) => write!(f, "cancel bookings of {seats} seats"),
             Self::CancelBooking => f.write_str("cancel this booking"),
             Self::CancelBookings => f.write_str("cancel what refers to it"),
@@ -299,7 +305,10 @@ impl Reason {
                 vec![Proposal::RaiseCapacity(*seats), Proposal::CancelSeats(seats - capacity)]
             }
             Self::NoSeats { seats, free } => {
-                vec![Proposal::CancelBooking, Proposal::CancelSeats(seats - free)]
+                // Whether other bookings could make room is not known here.
+                let fewer = (*free > 0).then_some(Proposal::FewerSeats(*free));
+                let others = [Proposal::AddSeats(seats - free), Proposal::CancelBooking];
+                fewer.into_iter().chain(others).collect()
             }
             Self::EndNotAfterStart => vec![Proposal::Correct(Side::Relational)],
             Self::SecondBooking(_) | Self::LaunchCancelled => vec![Proposal::CancelBooking],

@@ -262,10 +262,11 @@ pub fn login(email: &str) -> Login {
     Login::new(email, Secret::from(PASSWORD))
 }
 
-/// What the daemon refused with, as `status slug: sentence`.
+/// What the daemon refused with, as `status slug: sentence`, and each field at fault as `/pointer: detail`.
 pub fn refusal<T: std::fmt::Debug>(answer: Result<T, astrops_api::ClientError>) -> String {
     let error = answer.expect_err("should have been refused");
     let problem = error.problem().unwrap_or_else(|| panic!("not a problem: {error:?}"));
     assert!(!problem.request_id.is_empty() && !problem.instance.is_empty(), "{problem:?}");
-    format!("{} {}: {}", problem.status, problem.slug(), problem.sentence())
+    let fields = problem.errors.iter().map(|error| format!("; {}: {}", error.pointer, error.detail));
+    format!("{} {}: {}{}", problem.status, problem.slug(), problem.sentence(), fields.collect::<String>())
 }
