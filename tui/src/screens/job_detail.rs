@@ -178,7 +178,8 @@ fn head(detail: &JobDetail, context: &Context<'_>) -> Lines {
     when("ended", job.completed_at);
     when("next run", job.next_run_at);
     when("lease", detail.lease_until);
-    lines.push((format!("by       {}", job.created_by), plain));
+    let by = detail.created_by_email.as_ref().unwrap_or(&job.created_by);
+    lines.push((format!("by       {by}"), plain));
     if let Some(schedule) = &job.schedule {
         lines.push((format!("schedule {schedule}"), plain));
     }
@@ -227,6 +228,10 @@ fn content(detail: &JobDetail, revealed: bool, context: &Context<'_>) -> Lines {
         if !decision.is_empty() {
             let words = format!("         {}", about::DECIDE_ANEW);
             lines.push((words, look.dim));
+        }
+        if let Some(decided) = &detail.decision {
+            lines.push((format!("chosen   {}", decided.chosen()), plain));
+            lines.extend(text::lines(&decided.reason).map(|line| (format!("reason   {line}"), plain)));
         }
         lines.extend(pair.changes_log.iter().map(|log| (format!("changes  {log}"), plain)));
     }

@@ -102,7 +102,7 @@ impl History {
                 "{} {} {} job {}",
                 format::full(change.at),
                 change.changes_log,
-                change.actor,
+                by(change),
                 change.job_id
             );
             text::neutral(&line).into_owned()
@@ -172,7 +172,7 @@ fn lines(change: &Change, mappings: Option<&Mappings>, context: &Context<'_>) ->
     let mapping = words::mapping(mappings, change.entity_type);
     let mut lines = vec![
         (change.changes_log.clone(), look.title),
-        (format!("{}  by {}", format::full(change.at), change.actor), Style::new()),
+        (format!("{}  by {}", format::full(change.at), by(change)), Style::new()),
         (format!("job {} - l shows it", change.job_id), look.dim),
     ];
     lines.extend(change.reason.iter().map(|reason| (format!("because {reason}"), Style::new())));
@@ -184,4 +184,9 @@ fn lines(change: &Change, mappings: Option<&Mappings>, context: &Context<'_>) ->
         ));
     }
     lines
+}
+
+/// Who caused it, by address while that is known.
+fn by(change: &Change) -> &str {
+    change.actor_email.as_deref().unwrap_or(&change.actor)
 }

@@ -184,7 +184,7 @@ pub fn lines(row: &Sweep, width: u16, context: &Context<'_>) -> Lines {
         lines.push((format!("  relational  {relational}"), look.dim));
     }
     heading(&mut lines, "Who and when", look);
-    lines.push(line("by", &row.created_by));
+    lines.push(line("by", row.created_by_email.as_ref().unwrap_or(&row.created_by)));
     lines.push(when("asked", row.created_at));
     lines.push(when("changed", row.updated_at));
     lines.extend(row.ended_at.map(|at| when("ended", at)));

@@ -109,6 +109,17 @@ impl Resolve {
                 file.diff.conflicts.iter().map(|conflict| conflict.reason.as_str()).collect();
             lines.push((format!("The {side} side cannot be read: {}", why.join("; ")), look.bad));
         }
+        // Of this console's own decisions the line of what is held tells.
+        if let Some(decision) = file.conflict.as_ref().and_then(|conflict| conflict.decision.as_ref()) {
+            let at = format::moment(decision.run_at, context.now);
+            let words = format!(
+                "Decided by {}: {}; written at {at}. {}",
+                decision.by(),
+                decision.chosen(),
+                decision.reason
+            );
+            lines.push((words, look.warning));
+        }
         // What is only waited for, or is about to be written, says so already.
         let known = file.known.as_ref().filter(|_| file.conflict.is_none());
         if let Some(known) = known.filter(|known| known.text != file.diff.changes_log) {
