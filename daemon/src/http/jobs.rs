@@ -39,7 +39,7 @@ use crate::{
     store::{
         self,
         jobs::{self as stored, Ordered, StoredJob},
-        nodes,
+        nodes, pauses,
     },
 };
 
@@ -307,9 +307,9 @@ async fn set_paused(app: &App, caller: &Caller, which: PauseTypes, paused: bool)
     let now = work.now;
     for kind in JobType::ALL.iter().filter(|kind| which.kind.is_none_or(|wanted| wanted == **kind)) {
         if paused {
-            stored::pause(&mut work.tx, *kind, &caller.principal.name(), now).await?;
+            pauses::pause(&mut work.tx, *kind, &caller.principal.name(), now).await?;
         } else {
-            stored::resume(&mut work.tx, *kind).await?;
+            pauses::resume(&mut work.tx, *kind).await?;
         }
     }
     let target = which.kind.map_or("every type", JobType::as_str);
@@ -532,7 +532,7 @@ async fn execute(
     let now = work.now;
     let waits = stored::find(&mut work.tx, id).await?.filter(|job| job.status == JobStatus::Queued);
     if let Some(job) = waits
-        && stored::is_paused(&mut work.tx, job.kind).await?
+        && pauses::is_paused(&mut work.tx, job.kind).await?
     {
         return Err(ApiError::new(
             Kind::Conflict,

@@ -20,6 +20,7 @@ pub mod lockout;
 pub mod logs;
 pub mod nodes;
 pub mod outbox;
+pub mod pauses;
 pub mod payments;
 pub mod reconcile;
 pub mod schedules;
