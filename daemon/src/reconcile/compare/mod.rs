@@ -10,7 +10,8 @@
 //! # Limits
 //! - A segment is no snapshot: its two pages are read at about the same time, not at the same moment. What differs is a
 //!   candidate and must be looked at again before anything is done about it.
-//! - Only compared fields count; counters are compared with the bookings, elsewhere.
+//! - Only compared fields count, and the seats that a launch has left by each side's counter. Whether the bookings hold
+//!   so many is asked by the sweep (`reconcile/seats.rs`).
 //! - Rows of ours whose id carries no document's are counted ([`Segment::foreign`]) and not compared.
 //! - Two pages of each side are in memory, at most a few mebibytes each unless single documents are larger.
 //!
