@@ -173,6 +173,20 @@ pub async fn waiting(tx: &mut Tx, kinds: &[EntityType]) -> Result<(u64, u64), sq
     Ok((of(true), of(false)))
 }
 
+/// How many of a kind one side does not have.
+pub async fn missing(tx: &mut Tx, kind: EntityType) -> Result<u64, sqlx::Error> {
+    let count: i64 = on!(tx, |conn| {
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM recon_drift
+              WHERE entity_type = $1 AND kind IN ('missing_document', 'missing_relational')",
+        )
+        .bind(kind.as_str())
+        .fetch_one(conn)
+        .await
+    })?;
+    Ok(count.unsigned_abs())
+}
+
 /// An entity agrees; nothing of it is remembered.
 pub async fn forget(tx: &mut Tx, kind: EntityType, ids: &[EntityId]) -> Result<(), sqlx::Error> {
     if ids.is_empty() {
