@@ -117,6 +117,10 @@ impl Drive<'_> {
     }
 
     async fn next(&self, kind: EntityType) -> Result<Vec<EntityId>, Halt> {
+        if self.sweep.state.passed.contains_key(&kind) {
+            // Bookings name launches whose counters follow; those wait, too.
+            return Ok(Vec::new());
+        }
         let mut tx = self.engine.db().read().await?;
         let (sweep, after) = (self.sweep.id, self.sweep.state.after);
         let found = drift::of_sweep(&mut tx, sweep, kind, after, BATCH).await?;
